@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/cloud"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/reconcile"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/settings"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/trigger"
+)
+
+func auditCommand() command {
+	return command{
+		name: "audit", summary: "audit every region, print the report; publish it with --topic-arn",
+		about: "A flag wins over its variable. The AWS SDK's own settings hold: AWS_PROFILE, AWS_REGION,\n" +
+			"AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS and the rest.",
+		flags:    append(settingFlags(), outputFlag(), verboseFlag()),
+		settings: true,
+		run:      runAudit,
+	}
+}
+
+func outputFlag() flagRow {
+	return flagRow{name: "output", value: "table|json|csv|markdown", help: "the form of the report", defaultText: "table", check: oneOf("table", "json", "csv", "markdown")}
+}
+
+func verboseFlag() flagRow {
+	return flagRow{name: "verbose", help: "log every region and the run to standard error", boolean: true, check: oneOf("true", "false")}
+}
+
+func runAudit(ctx context.Context, p *program, values flagValues) (int, error) {
+	s, err := settings.Read(flagSource(values), settings.Environment(p.env))
+	if err != nil {
+		return 0, err
+	}
+	session, err := cloud.Open(ctx, s.Audit.RegionTimeout)
+	if err != nil {
+		return 0, err
+	}
+	defer session.Close()
+	o := p.options(s, values["verbose"] == "true")
+	progress := p.progress()
+	o.Audit.Observe = progress.show
+	r, err := reconcile.Run(ctx, session, o, trigger.Trigger{Kind: trigger.CLI, ID: o.RunID})
+	progress.clear()
+	if r.RunID != "" { // an audit that could not be published still has its report
+		if err := p.report(r, values["output"], s.Notify.TopicARN != ""); err != nil {
+			return 0, err
+		}
+	}
+	return verdictStatus(r), err
+}
+
+func (p *program) options(s settings.Settings, verbose bool) reconcile.Options {
+	o := reconcile.Options{RunID: newRunID(), Selection: s.Selection, Audit: s.Audit, Notify: s.Notify, Log: p.log(verbose)}
+	o.Audit.Now = time.Now
+	return o
+}
+
+// newRunID returns a random UUID, version 4, the form of a Lambda request's id.
+func newRunID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func (p *program) report(r record.Record, format string, hasTopic bool) error {
+	var text string
+	var err error
+	switch format {
+	case "json":
+		text, err = renderJSON(r)
+	case "csv":
+		text, err = renderCSV(r)
+		for _, w := range r.Warnings {
+			fmt.Fprintf(p.stderr, "warning: %s\n", w)
+		}
+	case "markdown":
+		text = renderMarkdown(r)
+	default:
+		text = renderTable(r, p.look(), hasTopic)
+	}
+	if err != nil {
+		return err
+	}
+	return p.write(text)
+}

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/sim"
+)
+
+func simulateCommand() command {
+	return command{
+		name: "simulate", summary: "serve the simulated AWS to the AWS CLI, the SDKs and sam local invoke",
+		about: "Serves until it is interrupted, and logs every call to standard error. GET /_sim/calls lists the calls,\n" +
+			"GET /_sim/messages what was published to SNS.",
+		flags: []flagRow{
+			{name: "listen", value: "HOST:PORT", help: "the address to listen on; port 0 picks a free one", defaultText: "127.0.0.1:4599", check: func(v string) error {
+				_, _, err := net.SplitHostPort(v)
+				return err
+			}},
+			{name: "scenario", value: "NAME|FILE", help: "the account to simulate: " + strings.Join(sim.Names(), ", ") + ", or a JSON file", defaultText: "demo"},
+			{name: "quiet", help: "do not log the calls", boolean: true, check: oneOf("true", "false")},
+		},
+		run: runSimulate,
+	}
+}
+
+func runSimulate(ctx context.Context, p *program, values flagValues) (int, error) {
+	scenario, err := loadScenario(values["scenario"])
+	if err != nil {
+		return 0, err
+	}
+	world, err := sim.New(scenario)
+	if err != nil {
+		return 0, err
+	}
+	address := values["listen"]
+	if address == "" {
+		address = "127.0.0.1:4599"
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return 0, fmt.Errorf("listen on %s: %w; choose another address with --listen, for instance 127.0.0.1:0 for any free port", address, err)
+	}
+	fmt.Fprintf(p.stderr, "The simulated AWS listens on http://%s\n\n"+
+		"  export AWS_ENDPOINT_URL=http://%[1]s AWS_EC2_METADATA_DISABLED=true\n"+
+		"  export AWS_ACCESS_KEY_ID=%[2]s AWS_SECRET_ACCESS_KEY=%[3]s AWS_REGION=us-east-1\n"+
+		"  aws events list-rules --region eu-west-1\n"+
+		"  eventbridge-auditor audit --topic-arn %[4]s\n\n", listener.Addr(), exampleKeyID, exampleSecret, exampleTopic)
+	server := &http.Server{Handler: world, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return 0, fmt.Errorf("serve on %s: %w", address, err)
+	case <-ctx.Done():
+		server.Close() // hanging calls, which are part of some scenarios, would outlive a gentle shutdown
+		if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {
+			return 0, err
+		}
+		return exitClean, nil
+	}
+}
+
+// loadScenario takes the name of an embedded scenario or a file.
+func loadScenario(name string) (sim.Scenario, error) {
+	if name == "" {
+		name = "demo"
+	}
+	if !strings.ContainsAny(name, "./\\") {
+		scenario, err := sim.Load(name)
+		if err != nil {
+			return scenario, &flagError{[]string{"--scenario: " + err.Error()}}
+		}
+		return scenario, nil
+	}
+	data, err := os.ReadFile(name)
+	if err == nil {
+		var scenario sim.Scenario
+		if scenario, err = sim.Parse(data); err == nil {
+			return scenario, nil
+		}
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return sim.Scenario{}, &flagError{[]string{"--scenario: " + err.Error()}}
+}

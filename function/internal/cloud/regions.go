@@ -1,0 +1,192 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/account"
+	accounttypes "github.com/aws/aws-sdk-go-v2/service/account/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+)
+
+// Identify asks STS who the session is; it needs no permission. Its error says how to mend the credentials. It counts
+// its requests.
+func (s *Session) Identify(ctx context.Context) (audit.Identity, int, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	ctx, calls := withCounter(ctx)
+	out, err := sts.NewFromConfig(s.cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		failure := classify(ctx, err, "sts:GetCallerIdentity")
+		return audit.Identity{}, int(calls.Load()), fmt.Errorf("AWS credentials: %w (asked STS in %s); check AWS_PROFILE or the "+
+			"credentials in the environment, and set AWS_REGION to a region of the account's partition", failure, s.cfg.Region)
+	}
+	caller, err := arn.Parse(aws.ToString(out.Arn))
+	if err != nil || aws.ToString(out.Account) == "" {
+		return audit.Identity{}, int(calls.Load()), fmt.Errorf("AWS credentials: sts:GetCallerIdentity in %s answered without a valid ARN (%q); "+
+			"is AWS_ENDPOINT_URL set to something that is not AWS?", s.cfg.Region, oneLine(aws.ToString(out.Arn)))
+	}
+	return audit.Identity{Account: aws.ToString(out.Account), Partition: caller.Partition, ARN: caller.String()}, int(calls.Load()), nil
+}
+
+// ParseIdentity takes the identity from the ARN of a resource of the account, such as the running function.
+func ParseIdentity(resource string) (audit.Identity, error) {
+	parsed, err := arn.Parse(resource)
+	if err != nil {
+		return audit.Identity{}, fmt.Errorf("ARN %q: %w", resource, err)
+	}
+	return audit.Identity{Account: parsed.AccountID, Partition: parsed.Partition, ARN: resource}, nil
+}
+
+// RegionListError says that nobody could tell the account's regions, so that there is nothing to audit.
+type RegionListError struct{ Problems []string }
+
+func (e *RegionListError) Error() string {
+	return "no region list: " + strings.Join(e.Problems, "; ") +
+		". Allow account:ListRegions or ec2:DescribeRegions to the role, or name the regions with --regions (REGIONS)"
+}
+
+// accountRegion is the region of the account service's one endpoint in a partition. In the other partitions the service
+// does not exist.
+// https://docs.aws.amazon.com/general/latest/gr/acct-mgmt.html
+var accountRegion = map[string]string{"aws": "us-east-1", "aws-cn": "cn-northwest-1"}
+
+// Regions lists the regions of the session's account: from account:ListRegions, else from ec2:DescribeRegions, else the
+// named ones, whose opt-in status then nobody knows. Regions of another partition are never in the list, and the list is
+// never empty: its error is a *RegionListError, or an *audit.SelectionError for a named region of another partition. It
+// counts its requests.
+func (s *Session) Regions(ctx context.Context, id audit.Identity, named []string) (audit.RegionList, int, error) {
+	if err := samePartition(id, named); err != nil {
+		return audit.RegionList{}, 0, err
+	}
+	ctx, calls := withCounter(ctx)
+	list, err := s.regions(ctx, id, named)
+	return list, int(calls.Load()), err
+}
+
+func (s *Session) regions(ctx context.Context, id audit.Identity, named []string) (audit.RegionList, error) {
+	var problems []string
+	try := func(source string, ask func(context.Context) ([]audit.Region, error)) (audit.RegionList, bool) {
+		ctx, cancel := context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+		regions, err := ask(ctx)
+		regions = inPartition(regions, id.Partition)
+		if err == nil && len(regions) == 0 {
+			err = errors.New("answered without a region of partition " + id.Partition)
+		}
+		if err == nil {
+			return audit.RegionList{Regions: regions, Source: source}, true
+		}
+		problems = append(problems, classify(ctx, err, source).Detail)
+		return audit.RegionList{}, false
+	}
+	if home, ok := accountRegion[id.Partition]; ok {
+		if list, ok := try(audit.SourceAccount, func(ctx context.Context) ([]audit.Region, error) { return s.listRegions(ctx, home) }); ok {
+			return list, nil
+		}
+	}
+	list, ok := try(audit.SourceEC2, s.describeRegions)
+	if !ok {
+		if len(named) == 0 {
+			return audit.RegionList{}, &RegionListError{problems}
+		}
+		list.Source = audit.SourceSettings
+		for _, name := range named {
+			list.Regions = append(list.Regions, audit.Region{Name: name})
+		}
+	}
+	for _, p := range problems {
+		list.Warnings = append(list.Warnings, "region list taken from "+list.Source+", since "+p)
+	}
+	return list, nil
+}
+
+func samePartition(id audit.Identity, named []string) error {
+	var problems []string
+	for _, name := range named {
+		if p := audit.PartitionOf(name); p != id.Partition {
+			problems = append(problems, fmt.Sprintf("regions: %q is in partition %s, the account is in %s", name, p, id.Partition))
+		}
+	}
+	if problems != nil {
+		return &audit.SelectionError{Problems: problems}
+	}
+	return nil
+}
+
+func inPartition(regions []audit.Region, partition string) []audit.Region {
+	kept := regions[:0]
+	for _, r := range regions {
+		if audit.IsRegionName(r.Name) && audit.PartitionOf(r.Name) == partition {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+func (s *Session) listRegions(ctx context.Context, home string) ([]audit.Region, error) {
+	client := account.NewFromConfig(s.cfg, func(o *account.Options) { o.Region = home })
+	optIn := map[accounttypes.RegionOptStatus]audit.OptIn{
+		accounttypes.RegionOptStatusEnabled:          audit.OptInEnabled,
+		accounttypes.RegionOptStatusEnabledByDefault: audit.OptInEnabled,
+		accounttypes.RegionOptStatusDisabled:         audit.OptInDisabled,
+		accounttypes.RegionOptStatusEnabling:         audit.OptInTransitional,
+		accounttypes.RegionOptStatusDisabling:        audit.OptInTransitional,
+	}
+	var regions []audit.Region
+	err := pages(func(token *string) (*string, error) {
+		out, err := client.ListRegions(ctx, &account.ListRegionsInput{MaxResults: aws.Int32(50), NextToken: token})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range out.Regions {
+			regions = append(regions, audit.Region{Name: aws.ToString(r.RegionName), OptIn: optIn[r.RegionOptStatus]})
+		}
+		return out.NextToken, nil
+	})
+	return regions, err
+}
+
+func (s *Session) describeRegions(ctx context.Context) ([]audit.Region, error) {
+	out, err := ec2.NewFromConfig(s.cfg).DescribeRegions(ctx, &ec2.DescribeRegionsInput{AllRegions: aws.Bool(true)})
+	if err != nil {
+		return nil, err
+	}
+	optIn := map[string]audit.OptIn{
+		"opt-in-not-required": audit.OptInEnabled, "opted-in": audit.OptInEnabled, "not-opted-in": audit.OptInDisabled,
+	}
+	regions := make([]audit.Region, 0, len(out.Regions))
+	for _, r := range out.Regions {
+		regions = append(regions, audit.Region{Name: aws.ToString(r.RegionName), OptIn: optIn[aws.ToString(r.OptInStatus)]})
+	}
+	return regions, nil
+}
+
+// errEndlessPages says that a listing would never end.
+var errEndlessPages = errors.New("endless pages")
+
+// maxPages bounds a listing, far above what any quota allows: 1,000 pages hold 100,000 rules, and a bus holds 300.
+const maxPages = 1000
+
+// pages calls next with each page's token until there is none, and refuses a listing that goes round in a circle.
+func pages(next func(token *string) (*string, error)) error {
+	var token *string
+	for range maxPages {
+		following, err := next(token)
+		if err != nil || aws.ToString(following) == "" {
+			return err
+		}
+		if token != nil && *token == *following {
+			return fmt.Errorf("%w: the same page token came twice", errEndlessPages)
+		}
+		token = following
+	}
+	return fmt.Errorf("%w: stopped after %d", errEndlessPages, maxPages)
+}

@@ -1,0 +1,72 @@
+// Package notify decides whether a run is worth a message and writes it: subject, attributes, and one text for each kind
+// of subscriber, within SNS's limits. It is pure: it sends nothing and reads no clock. Text that comes from AWS or from
+// whoever named a rule is foreign: it can neither break a form nor forge a line.
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+)
+
+// When says which runs publish.
+type When string
+
+const (
+	OnProblem When = ""       // the default: a run in which a region fails or could not be judged
+	Always    When = "always" // every run, also when nothing is wrong
+	Never     When = "never"
+)
+
+// Options say where and when to publish. The zero value publishes nothing.
+type Options struct {
+	TopicARN string // "" means nowhere
+	On       When
+}
+
+var topicARN = regexp.MustCompile(`^arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}$`)
+
+// CheckTopic says what is wrong with a topic's ARN, nil when nothing is.
+func CheckTopic(arn string) error {
+	if strings.HasSuffix(arn, ".fifo") {
+		return fmt.Errorf("%q is a FIFO topic, which has no email, https or Lambda subscribers; use a standard topic", arn)
+	}
+	if m := topicARN.FindStringSubmatch(arn); m == nil || !audit.IsRegionName(m[1]) {
+		return fmt.Errorf("want the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:eventbridge-auditor, got %q", arn)
+	}
+	return nil
+}
+
+// ErrNoTopic says that a message was asked for where none can be sent.
+var ErrNoTopic = errors.New("notify: true was asked for, but no topic is set; set TOPIC_ARN, or leave notify out")
+
+// Kind tells what a run has to say, whether or not it is published.
+func Kind(r audit.Report) record.Kind {
+	switch {
+	case r.Summary[audit.NonCompliant] > 0:
+		return record.Failing
+	case r.Summary[audit.InsufficientData] > 0:
+		return record.Incomplete
+	default:
+		return record.None
+	}
+}
+
+// Due reports whether a run of the kind publishes. asked is the run's own wish, which goes before the setting; nil when
+// it has none.
+func (o Options) Due(kind record.Kind, asked *bool) bool {
+	switch {
+	case o.TopicARN == "":
+		return false
+	case asked != nil:
+		return *asked
+	case o.On == Never:
+		return false
+	default:
+		return o.On == Always || kind != record.None
+	}
+}

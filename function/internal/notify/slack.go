@@ -1,0 +1,93 @@
+package notify
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+)
+
+// chat is an Amazon Q Developer in chat applications custom notification, which is how an SNS message gets into a Slack
+// or Teams channel.
+// https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
+type chat struct {
+	Version  string       `json:"version"`
+	Source   string       `json:"source"`
+	Content  chatContent  `json:"content"`
+	Metadata chatMetadata `json:"metadata"`
+}
+
+type chatContent struct {
+	TextType    string   `json:"textType"`
+	Title       string   `json:"title"`       // at most 250 characters
+	Description string   `json:"description"` // at most 8,000 characters
+	NextSteps   []string `json:"nextSteps,omitempty"`
+	Keywords    []string `json:"keywords,omitempty"`
+}
+
+type chatMetadata struct {
+	ThreadID            string            `json:"threadId"`
+	Summary             string            `json:"summary"`
+	EventType           string            `json:"eventType"`
+	RelatedResources    []string          `json:"relatedResources,omitempty"`
+	AdditionalContext   map[string]string `json:"additionalContext,omitempty"`
+	EnableCustomActions bool              `json:"enableCustomActions"`
+}
+
+// descriptionRunes leaves room under the 8,000 characters for the line that says what was left out.
+const descriptionRunes = 7_800
+
+func chatMessage(r record.Record, kind record.Kind) chat {
+	icon := map[record.Kind]string{record.Failing: ":rotating_light:", record.Incomplete: ":warning:", record.None: ":white_check_mark:"}[kind]
+	var b strings.Builder
+	b.WriteString("*" + escape(Headline(r)) + "*\n")
+	var steps, resources []string
+	omitted := 0
+	for _, part := range []struct {
+		status audit.Status
+		title  string
+	}{{audit.NonCompliant, "Failing"}, {audit.InsufficientData, "Not judged"}} {
+		for _, g := range Groups(r.Evaluations, part.status) {
+			fmt.Fprintf(&b, "\n*%s: %s* (%s)\n", part.title, escape(g.Title), g.Reason)
+			for _, e := range g.Evaluations {
+				line := fmt.Sprintf("• `%s` %s\n", label(r, e), code(e.Detail))
+				if len([]rune(b.String()))+len([]rune(line)) > descriptionRunes {
+					omitted++
+					continue
+				}
+				b.WriteString(line)
+				if part.status == audit.NonCompliant && e.ConsoleURL != "" && len(resources) < 10 {
+					resources = append(resources, e.ConsoleURL)
+				}
+			}
+			steps = append(steps, fmt.Sprintf("%s: %s", g.Reason, escape(g.Advice)))
+		}
+	}
+	if omitted > 0 {
+		fmt.Fprintf(&b, "\n_%s did not fit; the run's record has all of them._\n", count(omitted, "more region", "more regions"))
+	}
+	return chat{
+		Version: "1.0", Source: "custom",
+		Content: chatContent{
+			TextType: "client-markdown", Title: icon + " " + subject(r, kind), Description: b.String(),
+			NextSteps: steps, Keywords: []string{r.Check.ID, string(kind), r.Check.RiskLevel},
+		},
+		Metadata: chatMetadata{
+			ThreadID: r.Check.ID + "-" + strings.ReplaceAll(who(r), " ", "-"), Summary: Headline(r),
+			EventType: r.Check.ID + " " + string(kind), RelatedResources: resources,
+			AdditionalContext: map[string]string{"runId": r.RunID, "policy": string(r.Policy), "regionSource": r.Coverage.RegionSource},
+		},
+	}
+}
+
+var markdown = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// escape makes our own text safe in a client's markdown.
+func escape(s string) string { return markdown.Replace(s) }
+
+// code shows foreign text as a code span, in which a chat client gives no character a meaning but the three of escape
+// and the backquote that would end it.
+func code(s string) string {
+	return "`" + escape(strings.ReplaceAll(clean(s), "`", "'")) + "`"
+}

@@ -1,0 +1,214 @@
+package notify
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+)
+
+const (
+	columns   = 78     // of a plain-text mail
+	textBytes = 20_000 // of the readable text, which the message carries twice
+)
+
+// Headline is the first line of every text: what was covered, then what was found.
+func Headline(r record.Record) string {
+	s := r.Summary
+	parts := []string{
+		count(s[audit.NonCompliant], "fails", "fail"),
+		count(s[audit.InsufficientData], "could not be judged", "could not be judged"),
+		count(s[audit.Compliant], "passes", "pass"),
+		count(s[audit.NotApplicable], "not applicable", "not applicable"),
+	}
+	return fmt.Sprintf("Judged %d of %s of %s: %s.", r.Coverage.Judged, count(r.Coverage.Scopes, "region", "regions"), who(r), strings.Join(parts, ", "))
+}
+
+// who names the audited account, or says how many there are.
+func who(r record.Record) string {
+	accounts := accounts(r)
+	if len(accounts) == 1 {
+		return "account " + accounts[0]
+	}
+	return count(len(accounts), "account", "accounts")
+}
+
+func accounts(r record.Record) []string {
+	var ids []string
+	for _, e := range r.Evaluations { // sorted by account
+		if len(ids) == 0 || ids[len(ids)-1] != e.Account {
+			ids = append(ids, e.Account)
+		}
+	}
+	return ids
+}
+
+// label names an evaluation's scope as briefly as the record allows.
+func label(r record.Record, e audit.Evaluation) string {
+	if len(accounts(r)) == 1 {
+		return e.Region
+	}
+	return e.Scope().String()
+}
+
+// text is the message for people: default and email.
+func text(r record.Record) string {
+	var b strings.Builder
+	write := func(indent, s string) { b.WriteString(wrap(s, indent, indent)) }
+	write("", Headline(r))
+	b.WriteString("\n")
+	write("", fmt.Sprintf("%s \"%s\" (risk: %s). A region passes when an EventBridge rule is active in it; without one, "+
+		"nothing that happens there sets anything off.", r.Check.ID, r.Check.Title, strings.ToLower(r.Check.RiskLevel)))
+
+	omitted := 0
+	section := func(title string, status audit.Status) {
+		groups := Groups(r.Evaluations, status)
+		if len(groups) == 0 {
+			return
+		}
+		fmt.Fprintf(&b, "\n%s\n%s\n", title, strings.Repeat("-", len(title)))
+		for _, g := range groups {
+			b.WriteString("\n")
+			write("  ", fmt.Sprintf("%s (%s)", g.Title, g.Reason))
+			b.WriteString("\n")
+			width := 0
+			for _, e := range g.Evaluations {
+				width = max(width, len(label(r, e)))
+			}
+			for _, e := range g.Evaluations {
+				if b.Len() > textBytes {
+					omitted++
+					continue
+				}
+				name := label(r, e)
+				b.WriteString(wrap(clean(e.Detail), "    "+name+strings.Repeat(" ", width-len(name))+"  ", strings.Repeat(" ", width+6)))
+			}
+			b.WriteString("\n")
+			write("    ", "What to do: "+g.Advice)
+			for _, c := range g.Commands {
+				b.WriteString("      " + strings.ReplaceAll(c, "\n", "\n      ") + "\n")
+			}
+		}
+	}
+	section("FAILING: "+count(r.Summary[audit.NonCompliant], "region", "regions"), audit.NonCompliant)
+	section("NOT JUDGED: "+count(r.Summary[audit.InsufficientData], "region", "regions"), audit.InsufficientData)
+	if omitted > 0 {
+		b.WriteString("\n")
+		write("", fmt.Sprintf("%s did not fit this message. The run's record has all of them: see the function's result.",
+			count(omitted, "more region", "more regions")))
+	}
+	if len(r.Warnings) > 0 {
+		b.WriteString("\nWARNINGS\n--------\n")
+		for _, w := range r.Warnings[:min(len(r.Warnings), 10)] {
+			b.WriteString(wrap(clean(w), "  - ", "    "))
+		}
+	}
+	b.WriteString("\n-- \n")
+	write("", fmt.Sprintf("Run %s, %s, policy %s, region list from %s.",
+		r.RunID, r.FinishedAt.Format("2006-01-02 15:04:05 UTC"), r.Policy, r.Coverage.RegionSource))
+	return b.String()
+}
+
+// sms is the message for phones, at most 140 ASCII characters.
+func sms(r record.Record) string {
+	s := fmt.Sprintf("%s: %d of %d regions fail, %d not judged, %s", r.Check.ID, r.Summary[audit.NonCompliant], r.Coverage.Scopes,
+		r.Summary[audit.InsufficientData], who(r))
+	failing, room := failingRegions(r), 140-len(s)-len(": ")
+	names := ""
+	for i, name := range failing {
+		more := name
+		if i > 0 {
+			more = ", " + name
+		}
+		if len(names)+len(more) > room-len(" +34") {
+			names += fmt.Sprintf(" +%d", len(failing)-i)
+			break
+		}
+		names += more
+	}
+	if names != "" {
+		s += ": " + names
+	}
+	return ascii(s, 140)
+}
+
+// subject is a mail's subject: ASCII, at most 99 characters, one line.
+// https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+func subject(r record.Record, kind record.Kind) string {
+	var s string
+	switch kind {
+	case record.Failing:
+		s = fmt.Sprintf("%s FAILING: %d of %s, %s", r.Check.ID, r.Summary[audit.NonCompliant], count(r.Coverage.Scopes, "region", "regions"), who(r))
+	case record.Incomplete:
+		s = fmt.Sprintf("%s INCOMPLETE: %d of %s not judged, %s", r.Check.ID, r.Summary[audit.InsufficientData], count(r.Coverage.Scopes, "region", "regions"), who(r))
+	default:
+		s = fmt.Sprintf("%s OK: no region fails, %d judged, %s", r.Check.ID, r.Coverage.Judged, who(r))
+	}
+	return ascii(s, 99)
+}
+
+// failingRegions names the regions with a failing scope, sorted, each once.
+func failingRegions(r record.Record) []string {
+	seen := map[string]bool{}
+	names := []string{}
+	for _, e := range r.Evaluations {
+		if e.Status == audit.NonCompliant && !seen[e.Region] {
+			seen[e.Region] = true
+			names = append(names, e.Region)
+		}
+	}
+	return names
+}
+
+// wrap breaks a line at columns characters; a word that is longer stands alone. first begins the first line, rest the
+// others. The result ends with a line break.
+func wrap(s, first, rest string) string {
+	var b strings.Builder
+	line, empty := first, true
+	for _, word := range strings.Fields(s) {
+		if !empty && len([]rune(line))+1+len([]rune(word)) > columns {
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
+			line, empty = rest, true
+		}
+		if !empty {
+			line += " "
+		}
+		line, empty = line+word, false
+	}
+	b.WriteString(strings.TrimRight(line, " ") + "\n")
+	return b.String()
+}
+
+// clean takes the control characters and line ends out of foreign text.
+func clean(s string) string {
+	return strings.Join(strings.Fields(strings.Map(func(c rune) rune {
+		switch {
+		case c < ' ', c == 0x7f, c >= 0x80 && c < 0xa0, c == 0x2028, c == 0x2029,
+			c >= 0x202a && c <= 0x202e, c >= 0x2066 && c <= 0x2069: // the last two turn the direction of writing
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(s, "?"))), " ")
+}
+
+// ascii makes one line of printable ASCII of at most n characters.
+func ascii(s string, n int) string {
+	s = strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '?'
+		}
+		return c
+	}, s)
+	if len(s) > n {
+		s = s[:n-3] + "..."
+	}
+	return s
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,65 @@
+// Package record is the outward vocabulary, version 1.0: the one JSON document that the function returns, that
+// `--output json` prints, and that a machine-readable notification carries. It is pure data; keys may be added, never
+// changed or dropped within the version.
+package record
+
+import (
+	"time"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+)
+
+// SchemaVersion is the version of this vocabulary: the minor part grows with additions, the major with anything else.
+const SchemaVersion = "1.0"
+
+// Record tells one run.
+type Record struct {
+	SchemaVersion string               `json:"schemaVersion"`
+	RunID         string               `json:"runId"`
+	Trigger       Trigger              `json:"trigger"`
+	Check         Check                `json:"check"`
+	Policy        audit.Policy         `json:"policy"`
+	StartedAt     time.Time            `json:"startedAt"`  // UTC
+	FinishedAt    time.Time            `json:"finishedAt"` // UTC, when the last verdict stood; publishing comes after
+	APICalls      int                  `json:"apiCalls"`   // requests sent to AWS until FinishedAt, retries included
+	Coverage      audit.Coverage       `json:"coverage"`
+	Summary       map[audit.Status]int `json:"summary"`                      // every status, also those that did not occur
+	Evaluations   []audit.Evaluation   `json:"evaluations"`                  // sorted by account, then region
+	Omitted       int                  `json:"omittedEvaluations,omitempty"` // in a notification: evaluations that did not fit it
+	Notification  Notification         `json:"notification"`
+	Warnings      []string             `json:"warnings"` // what went wrong without ending the run; never null
+}
+
+// Trigger is what started the run.
+type Trigger struct {
+	Kind string `json:"kind"` // schedule, manual, cli or change
+	ID   string `json:"id"`
+}
+
+// Check names the rule that regions are held to.
+type Check struct {
+	ID        string `json:"id"`
+	Title     string `json:"title"`
+	RiskLevel string `json:"riskLevel"`
+}
+
+// CWE001 is the check.
+func CWE001() Check {
+	return Check{ID: audit.CheckID, Title: audit.CheckTitle, RiskLevel: audit.RiskLevel}
+}
+
+// Kind is the kind of a notification.
+type Kind string
+
+const (
+	Failing    Kind = "FAILING"    // at least one region is NON_COMPLIANT
+	Incomplete Kind = "INCOMPLETE" // none fails, but not every region could be judged
+	None       Kind = "NONE"       // nothing was published, or nothing was wrong
+)
+
+// Notification is what was published.
+type Notification struct {
+	TopicARN  string `json:"topicArn,omitempty"`
+	MessageID string `json:"messageId,omitempty"` // empty inside the message itself, which has no id before it is sent
+	Kind      Kind   `json:"kind"`
+}

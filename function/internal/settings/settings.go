@@ -1,0 +1,186 @@
+// Package settings holds the one table of settings that the function's environment variables and the terminal's flags
+// both come from, and turns their text into the rooms' options. It reads no environment itself and calls nothing.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/notify"
+)
+
+// Settings are the options of the rooms, as the user set them.
+type Settings struct {
+	Selection audit.Selection
+	Audit     audit.Options // Policy, Concurrency and RegionTimeout; the clock and the observer are the caller's
+	Notify    notify.Options
+}
+
+// Setting is a row of the table.
+type Setting struct {
+	Flag       string // without dashes; "" where the terminal has none
+	Variable   string // environment variable
+	Value      string // what the value looks like, for help
+	Default    string // as text; "" means none
+	DefaultDoc string // describes the default where Default cannot
+	Help       string
+
+	set func(s *Settings, value string) error // its error continues the sentence "NAME: …"
+}
+
+// Table returns every setting that works, in the order in which help shows them.
+func Table() []Setting { return slices.Clone(table) }
+
+var table = []Setting{
+	{
+		Flag: "regions", Variable: "REGIONS", Value: "a,b", DefaultDoc: "every region of the partition",
+		Help: "audit only these regions",
+		set:  func(s *Settings, v string) (err error) { s.Selection.Only, err = regionList(v); return },
+	}, {
+		Flag: "exclude-regions", Variable: "EXCLUDE_REGIONS", Value: "a,b", DefaultDoc: "none",
+		Help: "leave these regions out; each keeps its row, as EXCLUDED",
+		set:  func(s *Settings, v string) (err error) { s.Selection.Exclude, err = regionList(v); return },
+	}, {
+		Flag: "policy", Variable: "COMPLIANCE_POLICY", Value: "conformity|strict", Default: string(audit.Conformity),
+		Help: "conformity: any active rule passes; strict: only a rule of your own that has a target",
+		set: func(s *Settings, v string) error {
+			s.Audit.Policy = audit.Policy(v)
+			return oneOf(s.Audit.Policy, audit.Policies()...)
+		},
+	}, {
+		Flag: "topic-arn", Variable: "TOPIC_ARN", Value: "ARN", DefaultDoc: "none: nothing is published",
+		Help: "the SNS topic to publish to",
+		set: func(s *Settings, v string) error {
+			s.Notify.TopicARN = v
+			return notify.CheckTopic(v)
+		},
+	}, {
+		Flag: "notify-on", Variable: "NOTIFY_ON", Value: "always|never", DefaultDoc: "every run in which a region fails or could not be judged",
+		Help: "when to publish; always: also when nothing is wrong",
+		set: func(s *Settings, v string) error {
+			s.Notify.On = notify.When(v)
+			if v == "change" {
+				return errors.New("\"change\" needs a store of earlier results, which this version does not have; " +
+					"leave the setting out to hear of every run in which a region fails or could not be judged")
+			}
+			return oneOf(s.Notify.On, notify.Always, notify.Never)
+		},
+	}, {
+		Variable: "MODE", Value: "report", Default: "report",
+		Help: "what a run does unless its payload says otherwise; this version can only report",
+		set: func(_ *Settings, v string) error {
+			return oneOf(v, "report")
+		},
+	}, {
+		Flag: "concurrency", Variable: "CONCURRENCY", Value: "N", Default: "64",
+		Help: "regions asked at once",
+		set: func(s *Settings, v string) (err error) {
+			s.Audit.Concurrency, err = strconv.Atoi(v)
+			if err != nil || s.Audit.Concurrency < 1 || s.Audit.Concurrency > 1024 {
+				return fmt.Errorf("want a whole number from 1 to 1024, got %q", v)
+			}
+			return nil
+		},
+	}, {
+		Flag: "region-timeout", Variable: "REGION_TIMEOUT", Value: "D", Default: "10s",
+		Help: "time for one region, all its requests and retries included",
+		set: func(s *Settings, v string) (err error) {
+			s.Audit.RegionTimeout, err = time.ParseDuration(v)
+			if err != nil || s.Audit.RegionTimeout < 100*time.Millisecond || s.Audit.RegionTimeout > 10*time.Minute {
+				return fmt.Errorf("want a duration from 100ms to 10m, such as 10s, got %q", v)
+			}
+			return nil
+		},
+	},
+}
+
+// Error names every bad setting at once.
+type Error struct{ Problems []string }
+
+func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
+
+// Source gives the text of a setting and the name under which the user set it ("--regions", "REGIONS"). ok is false for a
+// setting that the user left alone.
+type Source func(Setting) (value, name string, ok bool)
+
+// Read fills Settings from the first source that has each setting, else from its default. Its error is an *Error.
+func Read(sources ...Source) (Settings, error) {
+	var s Settings
+	var problems []string
+	for _, row := range table {
+		value, name := row.Default, ""
+		for _, source := range sources {
+			if v, n, ok := source(row); ok {
+				value, name = v, n
+				break
+			}
+		}
+		switch {
+		case name == "" && value == "":
+		case strings.TrimSpace(value) == "":
+			problems = append(problems, name+": is empty; leave it out for the default ("+row.DefaultText()+")")
+		default:
+			if err := row.set(&s, value); err != nil {
+				problems = append(problems, name+": "+err.Error())
+			}
+		}
+	}
+	if problems != nil {
+		return Settings{}, &Error{problems}
+	}
+	return s, nil
+}
+
+// DefaultText tells the default to people.
+func (s Setting) DefaultText() string {
+	if s.DefaultDoc != "" {
+		return s.DefaultDoc
+	}
+	return s.Default
+}
+
+// Environment is the Source of environment variables, given as "NAME=value" pairs. An empty variable counts as not set,
+// since a deployment template cannot leave one out.
+func Environment(environ []string) Source {
+	values := make(map[string]string, len(table))
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		values[name] = value
+	}
+	return func(s Setting) (string, string, bool) {
+		value := values[s.Variable]
+		return value, s.Variable, s.Variable != "" && value != ""
+	}
+}
+
+func regionList(text string) ([]string, error) {
+	names := strings.Split(text, ",")
+	var bad []string
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+		if !audit.IsRegionName(names[i]) {
+			bad = append(bad, strconv.Quote(names[i]))
+		}
+	}
+	if bad != nil {
+		return nil, fmt.Errorf("want region names with commas between, such as eu-west-1,us-east-1; not a region's name: %s", strings.Join(bad, ", "))
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+func oneOf[T ~string](value T, allowed ...T) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		names[i] = string(a)
+	}
+	return fmt.Errorf("want %s, got %q", strings.Join(names, " or "), value)
+}

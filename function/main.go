@@ -1,0 +1,28 @@
+// The Lambda function: it reads the settings from its environment once, and audits on every invocation.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/cloud"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/reconcile"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/settings"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level(os.Getenv("AWS_LAMBDA_LOG_LEVEL")), ReplaceAttr: lambdaKeys}))
+	h := &handler{log: log}
+	s, err := settings.Read(settings.Environment(os.Environ()))
+	if err == nil {
+		h.options = reconcile.Options{Selection: s.Selection, Audit: s.Audit, Notify: s.Notify, Log: log}
+		h.options.Audit.Now = time.Now
+		h.cloud, err = cloud.Open(context.Background(), s.Audit.RegionTimeout)
+	}
+	h.broken = err // told on each invocation, where the failure destination and the alarm see it
+	lambda.Start(h)
+}
