@@ -101,12 +101,16 @@ func classifyCode(err error, api smithy.APIError, action string, fail func(audit
 		if m := deniedAction.FindStringSubmatch(message); m != nil {
 			action = m[1]
 		}
-		because := ""
-		if m := denialReason.FindString(message); m != "" {
-			because = " (" + m + ")"
-		}
 		if strings.Contains(message, "service control policy") {
-			return fail(audit.DeniedBySCP, "a service control policy denies %s%s", action, because)
+			which := ""
+			if m := policyARN.FindString(message); m != "" {
+				which = " (" + m + ")"
+			}
+			return fail(audit.DeniedBySCP, "a service control policy denies %s%s", action, which)
+		}
+		because := ""
+		if m := denialReason.FindStringSubmatch(message); m != nil {
+			because = ": " + m[1]
 		}
 		return fail(audit.AccessDenied, "no permission for %s%s", action, because)
 	case tokenExpired[code]:
@@ -130,7 +134,8 @@ func classifyCode(err error, api smithy.APIError, action string, fail func(audit
 var (
 	// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 	deniedAction = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9*]+)`)
-	denialReason = regexp.MustCompile(`(because no |with an explicit deny in )[^\r\n]*`)
+	denialReason = regexp.MustCompile(`(?:because|with) ((?:no|an explicit deny in) [^\r\n]*)`)
+	policyARN    = regexp.MustCompile(`arn:[a-z-]+:organizations::[0-9]{12}:policy/[A-Za-z0-9/_-]+`)
 )
 
 // isHTML reports whether the "code" is no code: a body that is not of the protocol, as a proxy's page, leaves the SDK

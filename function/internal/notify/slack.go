@@ -35,28 +35,32 @@ type chatMetadata struct {
 	EnableCustomActions bool              `json:"enableCustomActions"`
 }
 
-// descriptionRunes leaves room under the 8,000 characters for the line that says what was left out.
-const descriptionRunes = 7_800
+// descriptionRunes leaves room under the 8,000 characters for the headings that follow and for the line that says what was
+// left out.
+const descriptionRunes = 7_000
 
 func chatMessage(r record.Record, kind record.Kind) chat {
 	icon := map[record.Kind]string{record.Failing: ":rotating_light:", record.Incomplete: ":warning:", record.None: ":white_check_mark:"}[kind]
 	var b strings.Builder
 	b.WriteString("*" + escape(Headline(r)) + "*\n")
 	var steps, resources []string
-	omitted := 0
+	omitted, written, label := 0, len([]rune(b.String())), labeler(r)
 	for _, part := range []struct {
 		status audit.Status
 		title  string
 	}{{audit.NonCompliant, "Failing"}, {audit.InsufficientData, "Not judged"}} {
 		for _, g := range Groups(r.Evaluations, part.status) {
-			fmt.Fprintf(&b, "\n*%s: %s* (%s)\n", part.title, escape(g.Title), g.Reason)
+			heading := fmt.Sprintf("\n*%s: %s* (%s)\n", part.title, escape(g.Title), g.Reason)
+			b.WriteString(heading)
+			written += len([]rune(heading))
 			for _, e := range g.Evaluations {
-				line := fmt.Sprintf("• `%s` %s\n", label(r, e), code(e.Detail))
-				if len([]rune(b.String()))+len([]rune(line)) > descriptionRunes {
+				line := fmt.Sprintf("• `%s` %s\n", label(e), code(e.Detail))
+				if omitted > 0 || written+len([]rune(line)) > descriptionRunes {
 					omitted++
 					continue
 				}
 				b.WriteString(line)
+				written += len([]rune(line))
 				if part.status == audit.NonCompliant && e.ConsoleURL != "" && len(resources) < 10 {
 					resources = append(resources, e.ConsoleURL)
 				}

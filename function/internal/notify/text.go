@@ -16,11 +16,13 @@ const (
 // Headline is the first line of every text: what was covered, then what was found.
 func Headline(r record.Record) string {
 	s := r.Summary
-	parts := []string{
-		count(s[audit.NonCompliant], "fails", "fail"),
-		count(s[audit.InsufficientData], "could not be judged", "could not be judged"),
-		count(s[audit.Compliant], "passes", "pass"),
-		count(s[audit.NotApplicable], "not applicable", "not applicable"),
+	parts := []string{count(s[audit.NonCompliant], "fails", "fail")}
+	if n := s[audit.InsufficientData]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d could not be judged", n))
+	}
+	parts = append(parts, count(s[audit.Compliant], "passes", "pass"))
+	if n := s[audit.NotApplicable]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d not applicable", n))
 	}
 	return fmt.Sprintf("Judged %d of %s of %s: %s.", r.Coverage.Judged, count(r.Coverage.Scopes, "region", "regions"), who(r), strings.Join(parts, ", "))
 }
@@ -44,12 +46,12 @@ func accounts(r record.Record) []string {
 	return ids
 }
 
-// label names an evaluation's scope as briefly as the record allows.
-func label(r record.Record, e audit.Evaluation) string {
+// labeler names an evaluation's scope as briefly as the record allows.
+func labeler(r record.Record) func(audit.Evaluation) string {
 	if len(accounts(r)) == 1 {
-		return e.Region
+		return func(e audit.Evaluation) string { return e.Region }
 	}
-	return e.Scope().String()
+	return func(e audit.Evaluation) string { return e.Scope().String() }
 }
 
 // text is the message for people: default and email.
@@ -61,33 +63,33 @@ func text(r record.Record) string {
 	write("", fmt.Sprintf("%s \"%s\" (risk: %s). A region passes when an EventBridge rule is active in it; without one, "+
 		"nothing that happens there sets anything off.", r.Check.ID, r.Check.Title, strings.ToLower(r.Check.RiskLevel)))
 
-	omitted := 0
+	omitted, label := 0, labeler(r)
 	section := func(title string, status audit.Status) {
 		groups := Groups(r.Evaluations, status)
 		if len(groups) == 0 {
 			return
 		}
 		fmt.Fprintf(&b, "\n%s\n%s\n", title, strings.Repeat("-", len(title)))
-		for _, g := range groups {
-			b.WriteString("\n")
-			write("  ", fmt.Sprintf("%s (%s)", g.Title, g.Reason))
-			b.WriteString("\n")
+		for i, g := range groups {
+			if i > 0 {
+				b.WriteString("\n")
+			}
+			write("", fmt.Sprintf("%s (%s)", g.Title, g.Reason))
 			width := 0
 			for _, e := range g.Evaluations {
-				width = max(width, len(label(r, e)))
+				width = max(width, len(label(e)))
 			}
 			for _, e := range g.Evaluations {
-				if b.Len() > textBytes {
+				if omitted > 0 || b.Len() > textBytes {
 					omitted++
 					continue
 				}
-				name := label(r, e)
-				b.WriteString(wrap(clean(e.Detail), "    "+name+strings.Repeat(" ", width-len(name))+"  ", strings.Repeat(" ", width+6)))
+				name := label(e)
+				b.WriteString(wrap(clean(e.Detail), "  "+name+strings.Repeat(" ", width-len(name))+"  ", strings.Repeat(" ", width+4)))
 			}
-			b.WriteString("\n")
-			write("    ", "What to do: "+g.Advice)
+			b.WriteString(wrap(g.Advice, "  > ", "    "))
 			for _, c := range g.Commands {
-				b.WriteString("      " + strings.ReplaceAll(c, "\n", "\n      ") + "\n")
+				b.WriteString("    " + strings.ReplaceAll(c, "\n", "\n    ") + "\n")
 			}
 		}
 	}

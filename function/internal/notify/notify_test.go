@@ -1,0 +1,294 @@
+package notify_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/notify"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const account = "123456789012"
+
+func evaluation(region string, reason audit.Reason, detail string, examples ...string) audit.Evaluation {
+	return audit.Evaluation{
+		Account: account, Region: region, Status: audit.Conformity.Status(reason), Reason: reason, Detail: detail,
+		Evidence: audit.Evidence{Examples: append([]string{}, examples...)}, ConsoleURL: audit.Scope{Account: account, Region: region}.ConsoleURL(),
+	}
+}
+
+func recordOf(evaluations ...audit.Evaluation) record.Record {
+	report := audit.NewReport(evaluations, audit.SourceAccount)
+	at := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+	return record.Record{
+		SchemaVersion: record.SchemaVersion, RunID: "5d1f0a3e-7c55-4a8e-9a57-0d8a1e6f2b11", Trigger: record.Trigger{Kind: "schedule", ID: "e-1"},
+		Check: record.CWE001(), Policy: audit.Conformity, StartedAt: at, FinishedAt: at.Add(time.Second), APICalls: 36,
+		Coverage: report.Coverage, Summary: report.Summary, Evaluations: report.Evaluations,
+		Notification: record.Notification{TopicARN: "arn:aws:sns:us-east-1:123456789012:t", Kind: notify.Kind(report)}, Warnings: []string{},
+	}
+}
+
+// hostile is a record in which everybody who may write a text wrote the worst.
+func hostile() record.Record {
+	const worst = "`*_~<!channel> &amp; \u202eevil\r\nFAILING: 0 regions\x1b[31m\u2028<script>\x00"
+	r := recordOf(
+		evaluation("eu-west-1", audit.NoActiveRules, "1 rule, "+worst, "x; rm -rf /"),
+		evaluation("eu-west-2", audit.AccessDenied, worst),
+	)
+	r.Warnings = []string{"first " + worst}
+	return r
+}
+
+func TestGoldens(t *testing.T) {
+	unjudged := []audit.Evaluation{
+		evaluation("me-south-1", audit.DeniedBySCP, "a service control policy denies events:ListRules (arn:aws:organizations::111122223333:policy/o-a1b2c3d4e5/service_control_policy/p-11112222)"),
+		evaluation("ap-southeast-3", audit.Timeout, "no complete answer within 10s"),
+	}
+	ok := evaluation("us-east-1", audit.ActiveRules, "active rule nightly", "nightly")
+	failing := recordOf(append(unjudged, ok,
+		evaluation("eu-west-1", audit.NoActiveRules, "3 rules, all disabled", "orders/nightly"),
+		evaluation("eu-west-2", audit.NoActiveRules, "1 rule, disabled", "weekly"),
+		evaluation("sa-east-1", audit.NoRules, "no rule on the only event bus"),
+		evaluation("us-west-2", audit.OnlyAuditorRules, "all active rules are this product's own: tick", "tick"),
+		evaluation("af-south-1", audit.RegionNotEnabled, "opt-in region that this account has not enabled"))...)
+	failing.Warnings = []string{"region list taken from ec2:DescribeRegions, since no permission for account:ListRegions: no identity-based policy allows the account:ListRegions action"}
+	for name, r := range map[string]record.Record{
+		"failing":    failing,
+		"one":        recordOf(evaluation("eu-west-1", audit.NoRules, "no rule on the only event bus")),
+		"incomplete": recordOf(append(unjudged, ok)...),
+		"ok":         recordOf(ok, evaluation("af-south-1", audit.RegionNotEnabled, "opt-in region that this account has not enabled")),
+		"hostile":    hostile(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := notify.Compose(r, r.Notification.Kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, m)
+			var texts map[string]string
+			if err := json.Unmarshal([]byte(m.Body), &texts); err != nil {
+				t.Fatal(err)
+			}
+			var chat bytes.Buffer
+			if err := json.Indent(&chat, []byte(texts["https"]), "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			var b strings.Builder
+			fmt.Fprintf(&b, "Subject: %s\n", m.Subject)
+			for _, a := range m.Attributes {
+				fmt.Fprintf(&b, "%s (%s): %s\n", a.Name, a.Type, a.Value)
+			}
+			fmt.Fprintf(&b, "\n=== email\n%s=== sms\n%s\n=== https\n%s\n", texts["email"], texts["sms"], chat.String())
+			golden(t, name+".txt", b.String())
+			if texts["default"] != texts["email"] {
+				t.Error("default and email differ")
+			}
+			for _, protocol := range []string{"sqs", "lambda", "http", "email-json"} {
+				var got record.Record
+				if err := json.Unmarshal([]byte(texts[protocol]), &got); err != nil || len(got.Evaluations) != len(r.Evaluations) || got.RunID != r.RunID {
+					t.Errorf("%s does not carry the record: %v", protocol, err)
+				}
+			}
+		})
+	}
+}
+
+// check holds a message to what SNS, mail clients and phones take, whatever is in it.
+func check(t *testing.T, m notify.Message) {
+	t.Helper()
+	if n := m.Size(); n > notify.MaxBytes {
+		t.Errorf("%d bytes, SNS takes %d", n, notify.MaxBytes)
+	}
+	for _, c := range m.Subject {
+		if c < ' ' || c > '~' {
+			t.Errorf("subject %q has %q", m.Subject, c)
+		}
+	}
+	if n := len(m.Subject); n == 0 || n > 99 {
+		t.Errorf("subject has %d characters", n)
+	}
+	var texts map[string]string
+	if err := json.Unmarshal([]byte(m.Body), &texts); err != nil {
+		t.Fatalf("not an object of strings: %v", err)
+	}
+	for _, protocol := range []string{"default", "email", "sqs", "lambda", "http", "email-json", "https", "sms"} {
+		if texts[protocol] == "" {
+			t.Errorf("no text for %s", protocol)
+		}
+	}
+	if n := utf8.RuneCountInString(texts["sms"]); n > 140 {
+		t.Errorf("sms has %d characters", n)
+	}
+	for line := range strings.Lines(texts["email"]) {
+		line = strings.TrimSuffix(line, "\n")
+		if n := utf8.RuneCountInString(line); n > 78 && strings.Contains(strings.TrimSpace(line), " ") && !strings.HasPrefix(line, "    ") {
+			t.Errorf("mail line of %d columns: %q", n, line)
+		}
+		for _, c := range line {
+			if c < ' ' || c == 0x7f || c == 0x2028 || c == 0x202e {
+				t.Errorf("mail has %q in %q", c, line)
+			}
+		}
+	}
+	var chat struct {
+		Version, Source string
+		Content         struct{ TextType, Title, Description string }
+		Metadata        struct{ ThreadID, Summary string }
+	}
+	if err := json.Unmarshal([]byte(texts["https"]), &chat); err != nil || chat.Version != "1.0" || chat.Source != "custom" || chat.Content.TextType != "client-markdown" {
+		t.Errorf("not a custom notification: %+v %v", chat, err)
+	}
+	if a, b := utf8.RuneCountInString(chat.Content.Title), utf8.RuneCountInString(chat.Content.Description); a > 250 || b > 8000 || b == 0 {
+		t.Errorf("title of %d, description of %d characters", a, b)
+	}
+}
+
+func TestForeignTextForgesNothing(t *testing.T) {
+	m, err := notify.Compose(hostile(), record.Failing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, m)
+	var texts map[string]string
+	json.Unmarshal([]byte(m.Body), &texts)
+	for line := range strings.Lines(texts["email"]) {
+		if strings.HasPrefix(line, "FAILING: 0") {
+			t.Error("a foreign text forged a heading")
+		}
+	}
+	if strings.Contains(texts["email"], "rm -rf") && strings.Contains(texts["email"], "--name x; rm") {
+		t.Error("a foreign name got into a command")
+	}
+	if strings.Contains(texts["https"], "<!channel>") {
+		t.Error("a foreign text notifies a whole channel")
+	}
+}
+
+// At the size limit the machine-readable form loses what matters least, and says so; the text stays short.
+func TestSizeLimit(t *testing.T) {
+	for _, accounts := range []int{10, 100, 1000} {
+		t.Run(fmt.Sprint(accounts), func(t *testing.T) {
+			var evaluations []audit.Evaluation
+			for a := range accounts {
+				for region := range 34 {
+					reason := audit.ActiveRules
+					if region < 2 {
+						reason = audit.NoRules
+					}
+					e := evaluation(fmt.Sprintf("xx-region-%d", region+1), reason, "a detail of \"some\" length, with <markup> & the like")
+					e.Account = fmt.Sprintf("%012d", a)
+					evaluations = append(evaluations, e)
+				}
+			}
+			r := recordOf(evaluations...)
+			m, err := notify.Compose(r, record.Failing)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, m)
+			if m.Size() < notify.MaxBytes*95/100 {
+				t.Errorf("only %d bytes of %d are used", m.Size(), notify.MaxBytes)
+			}
+			var texts map[string]string
+			json.Unmarshal([]byte(m.Body), &texts)
+			var got record.Record
+			if err := json.Unmarshal([]byte(texts["sqs"]), &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Omitted == 0 || got.Omitted+len(got.Evaluations) != len(evaluations) || len(got.Warnings) != 1 {
+				t.Errorf("omitted %d, kept %d of %d, warnings %q", got.Omitted, len(got.Evaluations), len(evaluations), got.Warnings)
+			}
+			if got.Summary[audit.NonCompliant] != 2*accounts || got.Coverage.Scopes != len(evaluations) {
+				t.Error("the sums were cut too")
+			}
+			passing := 0
+			for _, e := range got.Evaluations {
+				if e.Status == audit.Compliant {
+					passing++
+				}
+			}
+			if kept := len(got.Evaluations) - passing; passing > 0 && kept != 2*accounts {
+				t.Errorf("%d passing evaluations kept, yet only %d of %d failing ones", passing, kept, 2*accounts)
+			}
+			if accounts == 1000 && !strings.Contains(texts["email"], "more regions did not fit this message") {
+				t.Error("the mail does not say what it left out")
+			}
+			if len(r.Warnings) != 0 || r.Omitted != 0 || len(r.Evaluations) != len(evaluations) {
+				t.Error("composing changed the record itself")
+			}
+		})
+	}
+}
+
+func TestDue(t *testing.T) {
+	yes, no := true, false
+	on := func(w notify.When) notify.Options {
+		return notify.Options{TopicARN: "arn:aws:sns:us-east-1:123456789012:t", On: w}
+	}
+	for _, test := range []struct {
+		name  string
+		o     notify.Options
+		kind  record.Kind
+		asked *bool
+		want  bool
+	}{
+		{"no topic", notify.Options{On: notify.Always}, record.Failing, &yes, false},
+		{"failing", on(notify.OnProblem), record.Failing, nil, true},
+		{"incomplete", on(notify.OnProblem), record.Incomplete, nil, true},
+		{"all well", on(notify.OnProblem), record.None, nil, false},
+		{"always, all well", on(notify.Always), record.None, nil, true},
+		{"never, failing", on(notify.Never), record.Failing, nil, false},
+		{"never, but asked for", on(notify.Never), record.None, &yes, true},
+		{"always, but asked not to", on(notify.Always), record.Failing, &no, false},
+	} {
+		if got := test.o.Due(test.kind, test.asked); got != test.want {
+			t.Errorf("%s: %t, want %t", test.name, got, test.want)
+		}
+	}
+}
+
+func TestEveryProblemHasAdvice(t *testing.T) {
+	for _, reason := range audit.Reasons() {
+		for _, policy := range audit.Policies() {
+			status := policy.Status(reason)
+			if status != audit.NonCompliant && status != audit.InsufficientData {
+				continue
+			}
+			e := evaluation("eu-west-1", reason, "x")
+			e.Status = status
+			groups := notify.Groups([]audit.Evaluation{e}, status)
+			if len(groups) != 1 || groups[0].Title == "" || groups[0].Advice == "" || status == audit.NonCompliant && len(groups[0].Commands) == 0 {
+				t.Errorf("%s has no advice: %+v", reason, groups)
+			}
+		}
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (refresh with -update, then read it)\ngot:\n%s", path, got)
+	}
+}
