@@ -14,8 +14,11 @@ import (
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/settings"
 )
 
+// version is set by the linker.
+var version = "dev"
+
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level(os.Getenv("AWS_LAMBDA_LOG_LEVEL")), ReplaceAttr: lambdaKeys}))
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level(os.Getenv("AWS_LAMBDA_LOG_LEVEL")), ReplaceAttr: lambdaKeys})).With("version", version)
 	h := &handler{log: log}
 	s, err := settings.Read(settings.Environment(os.Environ()))
 	if err == nil {

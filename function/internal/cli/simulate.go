@@ -35,7 +35,11 @@ func runSimulate(ctx context.Context, p *program, values flagValues) (int, error
 	if err != nil {
 		return 0, err
 	}
-	world, err := sim.New(scenario)
+	var o sim.Options
+	if values["quiet"] != "true" {
+		o.OnCall = p.logCall
+	}
+	world, err := sim.NewWithOptions(scenario, o)
 	if err != nil {
 		return 0, err
 	}
@@ -65,6 +69,18 @@ func runSimulate(ctx context.Context, p *program, values flagValues) (int, error
 		}
 		return exitClean, nil
 	}
+}
+
+func (p *program) logCall(c sim.Call) {
+	outcome := c.Code
+	if outcome == "" {
+		outcome = "ok"
+	}
+	if c.Fault != "" {
+		outcome += " (fault: " + c.Fault + ")"
+	}
+	// One write a line: log lines of calls at once must not mix.
+	fmt.Fprintf(p.stderr, "%s %-15s %s:%s %d %s\n", c.Time.Format("15:04:05.000"), c.Region, c.Service, c.Operation, c.Status, outcome)
 }
 
 // loadScenario takes the name of an embedded scenario or a file.

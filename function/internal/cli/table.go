@@ -66,19 +66,57 @@ func evaluationTable(r record.Record, l look) string {
 	t.SuppressTrailingSpaces()
 	t.AppendHeader(table.Row{"region", "status", "reason", "detail"})
 	used := 0
-	for _, e := range ordered(r) {
-		name := e.Region
-		if e.Account != r.Evaluations[0].Account || e.Account != r.Evaluations[len(r.Evaluations)-1].Account {
-			name = e.Account + "/" + e.Region
-		}
-		used = max(used, len(name))
-		t.AppendRow(table.Row{name, l.paint(statusColor[e.Status], string(e.Status)), string(e.Reason), printable(e.Detail)})
+	for _, row := range rows(r) {
+		used = max(used, len(row.scope))
+		t.AppendRow(table.Row{row.scope, l.paint(statusColor[row.status], string(row.status)), string(row.reason), printable(row.detail)})
 	}
 	used += len("  INSUFFICIENT_DATA  REGION_TRANSITIONAL  ")
 	if l.width > used+20 {
 		t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: l.width - used - 2, WidthMaxEnforcer: text.WrapSoft}})
 	}
 	return t.Render() + "\n"
+}
+
+type tableRow struct {
+	scope  string
+	status audit.Status
+	reason audit.Reason
+	detail string
+}
+
+// rows gives each evaluation its row, but for regions that need not be judged: where more than a few have the same
+// reason, they share a row that names them, since they would hide what matters.
+func rows(r record.Record) []tableRow {
+	const few = 3
+	if len(r.Evaluations) == 0 {
+		return nil
+	}
+	one := r.Evaluations[0].Account == r.Evaluations[len(r.Evaluations)-1].Account
+	alike := map[audit.Reason][]string{}
+	var all []tableRow
+	evaluations := ordered(r)
+	for i, e := range evaluations {
+		name := e.Region
+		if !one {
+			name = e.Account + "/" + e.Region
+		}
+		if e.Status != audit.NotApplicable {
+			all = append(all, tableRow{name, e.Status, e.Reason, e.Detail})
+			continue
+		}
+		alike[e.Reason] = append(alike[e.Reason], name)
+		last := i == len(evaluations)-1 || !slices.ContainsFunc(evaluations[i+1:], func(o audit.Evaluation) bool { return o.Reason == e.Reason })
+		switch names := alike[e.Reason]; {
+		case !last:
+		case len(names) > few:
+			all = append(all, tableRow{fmt.Sprintf("%d regions", len(names)), e.Status, e.Reason, strings.Join(names, ", ")})
+		default:
+			for _, n := range names {
+				all = append(all, tableRow{n, e.Status, e.Reason, e.Detail})
+			}
+		}
+	}
+	return all
 }
 
 // advice says what to do about each reason that occurred.
