@@ -257,7 +257,7 @@ func TestSimulate(t *testing.T) {
 		t.Fatalf("no address in %q", line)
 	}
 	t.Setenv("AWS_ENDPOINT_URL", url)
-	stdout, errs, status := execute(t, nil, "audit", "--region-timeout", "3s", "--output", "json", "--topic-arn", topic)
+	stdout, errs, status := execute(t, nil, "audit", "--region-timeout", "1s", "--output", "json", "--topic-arn", topic)
 	var r record.Record
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != 3 || r.Notification.MessageID == "" || len(r.Evaluations) != 34 {
 		t.Errorf("status %d, %v, notification %+v, stderr %q", status, err, r.Notification, errs)

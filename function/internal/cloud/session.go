@@ -4,7 +4,6 @@ package cloud
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -48,7 +47,6 @@ func Open(ctx context.Context, timeout time.Duration) (*Session, error) {
 			t.MaxIdleConns = 0 // no bound of its own: there is one host a region, and idlePerHost holds for each
 			t.MaxIdleConnsPerHost = idlePerHost
 			t.ForceAttemptHTTP2 = false // one request a connection gains nothing from it
-			t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(64)
 		})
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(httpClient))
 	if err != nil {
