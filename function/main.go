@@ -27,7 +27,7 @@ func main() {
 		h.options.Audit.Now = time.Now
 		h.cloud, err = cloud.Open(context.Background(), s.Audit.RegionTimeout)
 	}
-	h.broken = err // told on each invocation, where the failure destination and the alarm see it
+	h.broken = err         // told on each invocation, where the failure destination and the alarm see it
 	debug.SetGCPercent(50) // a run is short and opens many connections at once: keep its peak small for little CPU
 	lambda.Start(h)
 }
