@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"regexp"
 	"strings"
 	"syscall"
@@ -53,6 +54,8 @@ func classify(ctx context.Context, err error, action string) *audit.Failure {
 		return fail(audit.ServiceError, "%s: %v", action, err)
 	case errors.As(err, &api) && api.ErrorCode() != "" && !isHTML(api):
 		return classifyCode(err, api, action, fail)
+	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusTooManyRequests:
+		return fail(audit.Throttled, "%s: still throttled (HTTP 429)", action)
 	case errors.As(err, &answer) && answer.HTTPStatusCode() >= 300:
 		return fail(audit.ServiceError, "%s: HTTP status %d without an AWS error code", action, answer.HTTPStatusCode())
 	case errors.As(err, &dns):
@@ -119,7 +122,7 @@ func classifyCode(err error, api smithy.APIError, action string, fail func(audit
 		return fail(audit.InvalidCredentials, "%s: the signature was refused (%s): wrong secret key, or a clock that is off", action, code)
 	case tokenRefused[code]:
 		return fail(audit.InvalidCredentials, "%s: the token was refused (%s)", action, code)
-	case throttled || status == 429:
+	case throttled || status == http.StatusTooManyRequests:
 		attempts := ""
 		var last *retry.MaxAttemptsError
 		if errors.As(err, &last) {
