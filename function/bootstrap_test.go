@@ -112,20 +112,20 @@ func (f *function) logged(lines int) string {
 }
 
 type lockedBuffer struct {
-	mutex sync.Mutex
-	bytes.Buffer
+	mutex  sync.Mutex
+	buffer bytes.Buffer // not embedded: its other methods do not lock
 }
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	return b.Buffer.Write(p)
+	return b.buffer.Write(p)
 }
 
 func (b *lockedBuffer) text() string {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	return b.String()
+	return b.buffer.String()
 }
 
 // start runs the executable as Lambda would, on a simulated AWS.

@@ -39,65 +39,88 @@ func Compose(r record.Record, kind record.Kind) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	body := map[string]string{"default": text(r), "email": text(r), "https": string(readable), "sms": sms(r)}
+	prose := text(r)
+	body := map[string]string{"default": prose, "email": prose, "https": string(readable), "sms": sms(r)}
 	m := Message{Subject: subject(r, kind), Attributes: attributes(r, kind)}
-	fill := func(keep int) error {
-		data, err := json.Marshal(shorten(r, keep))
+	fill := func(r record.Record) error {
+		data, err := json.Marshal(r)
 		if err != nil {
 			return err
 		}
-		for _, protocol := range []string{"sqs", "lambda", "http", "email-json"} {
+		for _, protocol := range recordProtocols {
 			body[protocol] = string(data)
 		}
 		whole, err := json.Marshal(body)
 		m.Body = string(whole)
 		return err
 	}
-	if err := fill(len(r.Evaluations)); err != nil || m.Size() <= MaxBytes {
+	order := byImportance(r.Evaluations)
+	if n, err := fitting(r.Evaluations, order, MaxBytes); err != nil {
 		return m, err
-	}
-	fits, tooMany := 0, len(r.Evaluations)
-	for fits+1 < tooMany {
-		middle := (fits + tooMany) / 2
-		if err := fill(middle); err != nil {
+	} else if n == len(order) {
+		if err := fill(r); err != nil || m.Size() <= MaxBytes {
 			return m, err
 		}
-		if m.Size() <= MaxBytes {
-			fits = middle
-		} else {
-			tooMany = middle
-		}
 	}
-	if err := fill(fits); err != nil {
+	if err := fill(shorten(r, nil)); err != nil {
+		return m, err
+	}
+	const slack = 64 // the numbers in the sentence about what was left out change their length
+	n, err := fitting(r.Evaluations, order, MaxBytes-m.Size()-slack)
+	if err != nil {
+		return m, err
+	}
+	if err := fill(shorten(r, order[:n])); err != nil {
 		return m, err
 	}
 	if m.Size() > MaxBytes {
-		return m, fmt.Errorf("the message has %d bytes without a single evaluation; SNS takes %d", m.Size(), MaxBytes)
+		return m, fmt.Errorf("the message has %d bytes with %d evaluations left; SNS takes %d", m.Size(), n, MaxBytes)
 	}
 	return m, nil
 }
 
-// shorten keeps the n evaluations that matter most: failing, then unjudged, then the rest, each in the record's order.
-func shorten(r record.Record, n int) record.Record {
-	dropped := len(r.Evaluations) - n
-	if dropped <= 0 {
-		return r
-	}
-	rank := func(e audit.Evaluation) int { return slices.Index(audit.Statuses(), e.Status) }
-	order := make([]int, len(r.Evaluations))
+// recordProtocols are the subscribers that get the record.
+var recordProtocols = []string{"sqs", "lambda", "http", "email-json"}
+
+// byImportance orders the evaluations' indexes: failing, then unjudged, then the rest, each in the record's order.
+func byImportance(evaluations []audit.Evaluation) []int {
+	order := make([]int, len(evaluations))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return rank(r.Evaluations[a]) - rank(r.Evaluations[b]) })
-	kept := order[:n]
-	slices.Sort(kept)
-	evaluations := make([]audit.Evaluation, n)
-	for i, at := range kept {
-		evaluations[i] = r.Evaluations[at]
+	rank := func(i int) int { return slices.Index(audit.Statuses(), evaluations[i].Status) }
+	slices.SortStableFunc(order, func(a, b int) int { return rank(a) - rank(b) })
+	return order
+}
+
+// fitting returns how many evaluations, taken in the order given, add at most so many bytes to the body, where each
+// stands once for every protocol, as JSON within a JSON string.
+func fitting(evaluations []audit.Evaluation, order []int, bytes int) (int, error) {
+	for n, i := range order {
+		data, err := json.Marshal(evaluations[i])
+		if err == nil {
+			data, err = json.Marshal(string(data))
+		}
+		if err != nil {
+			return 0, err
+		}
+		if bytes -= len(recordProtocols) * (len(data) - len(`""`) + len(`,`)); bytes < 0 {
+			return n, nil
+		}
 	}
-	r.Evaluations, r.Omitted = evaluations, dropped
-	r.Warnings = append(slices.Clone(r.Warnings),
-		fmt.Sprintf("%d of %d evaluations were left out of this notification, to keep it within %d bytes", dropped, dropped+n, MaxBytes))
+	return len(order), nil
+}
+
+// shorten keeps the evaluations at the given indexes, and says how many are left out.
+func shorten(r record.Record, keep []int) record.Record {
+	kept := slices.Sorted(slices.Values(keep))
+	all := r.Evaluations
+	r.Evaluations, r.Omitted = make([]audit.Evaluation, len(kept)), len(all)-len(kept)
+	for i, at := range kept {
+		r.Evaluations[i] = all[at]
+	}
+	r.Warnings = append(slices.Clone(r.Warnings), fmt.Sprintf("%d of %d evaluations were left out of this notification, to keep it within %d bytes",
+		r.Omitted, len(all), MaxBytes))
 	return r
 }
 
