@@ -125,7 +125,7 @@ func BenchmarkFanOut(b *testing.B) {
 	url, bundle := farAWS(b)
 	b.Setenv("AWS_ENDPOINT_URL", url)
 	b.Setenv("AWS_CA_BUNDLE", bundle)
-	probe := must(cloud.Open(b.Context(), time.Minute))
+	probe := must(cloud.Open(b.Context()))
 	list, _, err := probe.Regions(b.Context(), audit.Identity{Account: "123456789012", Partition: "aws"}, nil)
 	if err != nil {
 		b.Fatal(err)
@@ -133,7 +133,7 @@ func BenchmarkFanOut(b *testing.B) {
 	probe.Close()
 	all := must(audit.Select("123456789012", list, audit.Selection{}))
 	took := func(candidates []audit.Candidate) time.Duration {
-		session := must(cloud.Open(b.Context(), time.Minute))
+		session := must(cloud.Open(b.Context()))
 		defer session.Close()
 		start := time.Now()
 		for _, e := range audit.Run(context.Background(), candidates, session, audit.Options{Policy: audit.Conformity, Concurrency: 64, RegionTimeout: time.Minute, Now: time.Now}) {

@@ -25,7 +25,7 @@ func main() {
 	if err == nil {
 		h.options = reconcile.Options{Selection: s.Selection, Audit: s.Audit, Notify: s.Notify, Log: log}
 		h.options.Audit.Now = time.Now
-		h.cloud, err = cloud.Open(context.Background(), s.Audit.RegionTimeout)
+		h.cloud, err = cloud.Open(context.Background())
 	}
 	h.broken = err         // told on each invocation, where the failure destination and the alarm see it
 	debug.SetGCPercent(50) // a run is short and opens many connections at once: keep its peak small for little CPU

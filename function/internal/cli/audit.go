@@ -37,7 +37,7 @@ func runAudit(ctx context.Context, p *program, values flagValues) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	session, err := cloud.Open(ctx, s.Audit.RegionTimeout)
+	session, err := cloud.Open(ctx)
 	if err != nil {
 		return 0, err
 	}

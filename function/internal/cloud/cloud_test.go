@@ -117,7 +117,7 @@ func TestASilentPort(t *testing.T) {
 	defer listener.Close() // accepts nothing: the kernel completes the connection, and then nothing comes
 	t.Setenv("AWS_ENDPOINT_URL", "https://"+listener.Addr().String())
 	t.Setenv("AWS_MAX_ATTEMPTS", "1")
-	s, err := cloud.Open(t.Context(), time.Second)
+	s, err := cloud.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -35,11 +36,14 @@ const (
 	tlsTimeout     = 3 * time.Second
 	// idlePerHost is at least the requests that go to one host at once: all accounts of a region share its host.
 	idlePerHost = 256
+	// accountTimeout bounds each question that is not about a region, retries included: who we are, one source of the
+	// region list, publishing. A short region timeout must not keep an alert from getting out.
+	accountTimeout = 10 * time.Second
 )
 
 // Open makes a session from the SDK's own settings: environment, profile, shared configuration files, role of the
-// function. timeout bounds each question of the session that has no bound of its own. Open sends nothing.
-func Open(ctx context.Context, timeout time.Duration) (*Session, error) {
+// function. Open sends nothing.
+func Open(ctx context.Context) (*Session, error) {
 	httpClient := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
@@ -52,7 +56,7 @@ func Open(ctx context.Context, timeout time.Duration) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("AWS configuration: %w; see the AWS_… variables and the files ~/.aws/config and ~/.aws/credentials", err)
 	}
-	s := newSession(cfg, timeout)
+	s := newSession(cfg, accountTimeout)
 	if c, ok := cfg.HTTPClient.(interface{ CloseIdleConnections() }); ok {
 		s.transport = c
 	}
@@ -66,7 +70,7 @@ type Static struct {
 	AccessKeyID     string
 	SecretAccessKey string
 	MaxBackoff      time.Duration // the longest pause before a retry; 0 is the SDK's default
-	Timeout         time.Duration // as in Open
+	Timeout         time.Duration // instead of accountTimeout, where it is not 0
 }
 
 // OpenStatic makes a session from nothing but its arguments, for simulated accounts.
@@ -85,7 +89,7 @@ func OpenStatic(o Static) *Session {
 			})
 		},
 	}
-	return newSession(cfg, o.Timeout)
+	return newSession(cfg, cmp.Or(o.Timeout, accountTimeout))
 }
 
 // defaultRegion is asked where the user has set no region: every commercial account has it.
