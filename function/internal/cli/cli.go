@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
-	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/nearest"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/reconcile"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/settings"
@@ -60,39 +59,29 @@ func Run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	case "-v", "-version", "--version":
 		args[0] = "version"
 	}
-	names := []string{}
-	for _, c := range commands() {
-		names = append(names, c.name)
-		if c.name != args[0] {
-			continue
-		}
-		values, err := parseFlags(c, args[1:])
-		if errors.Is(err, errHelp) {
-			fmt.Fprint(stdout, c.help())
-			return exitClean
-		}
-		status := exitUsage
-		if err == nil {
-			status, err = c.run(ctx, p, values)
-		} else if c.settings { // name what is wrong with the settings too, so that one go mends everything
-			_, bad := settings.Read(flagSource(values), settings.Environment(env))
-			err = errors.Join(err, bad)
-		}
-		if err != nil {
-			p.complain(err)
-			if status = statusOf(err); status == exitUsage {
-				fmt.Fprintf(stderr, "Run 'eventbridge-auditor %s --help' for the flags.\n", c.name)
-			}
-		}
-		return status
+	c, ok := p.find(args[0])
+	if !ok {
+		return exitUsage
 	}
-	problem := fmt.Sprintf("unknown command %q", args[0])
-	if guess := nearest.Name(args[0], names); guess != "" {
-		problem += fmt.Sprintf("; did you mean %q?", guess)
+	values, err := parseFlags(c, args[1:])
+	if errors.Is(err, errHelp) {
+		fmt.Fprint(stdout, c.help())
+		return exitClean
 	}
-	p.complain(errors.New(problem))
-	fmt.Fprintf(stderr, "Commands are %s; run 'eventbridge-auditor help'.\n", strings.Join(names, ", "))
-	return exitUsage
+	status := exitUsage
+	if err == nil {
+		status, err = c.run(ctx, p, values)
+	} else if c.settings { // name what is wrong with the settings too, so that one go mends everything
+		_, bad := settings.Read(flagSource(values), settings.Environment(env))
+		err = errors.Join(err, bad)
+	}
+	if err != nil {
+		p.complain(err)
+		if status = statusOf(err); status == exitUsage {
+			fmt.Fprintf(stderr, "Run 'eventbridge-auditor %s --help' for the flags.\n", c.name)
+		}
+	}
+	return status
 }
 
 // complain writes an error, one line for each thing that is wrong.

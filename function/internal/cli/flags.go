@@ -131,16 +131,34 @@ func usage() string {
 }
 
 func (p *program) help(args []string) int {
-	if len(args) > 0 {
-		for _, c := range commands() {
-			if c.name == args[0] {
-				fmt.Fprint(p.stdout, c.help())
-				return exitClean
-			}
-		}
+	if len(args) == 0 {
+		fmt.Fprint(p.stdout, usage())
+		return exitClean
 	}
-	fmt.Fprint(p.stdout, usage())
+	c, ok := p.find(args[0])
+	if !ok {
+		return exitUsage
+	}
+	fmt.Fprint(p.stdout, c.help())
 	return exitClean
+}
+
+// find returns the command of a name, and complains where there is none.
+func (p *program) find(name string) (command, bool) {
+	names := []string{}
+	for _, c := range commands() {
+		if c.name == name {
+			return c, true
+		}
+		names = append(names, c.name)
+	}
+	problem := fmt.Sprintf("unknown command %q", name)
+	if guess := nearest.Name(name, names); guess != "" {
+		problem += fmt.Sprintf("; did you mean %q?", guess)
+	}
+	p.complain(errors.New(problem))
+	fmt.Fprintf(p.stderr, "Commands are %s; run 'eventbridge-auditor help'.\n", strings.Join(names, ", "))
+	return command{}, false
 }
 
 func (c command) help() string {

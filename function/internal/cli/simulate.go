@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,15 +20,23 @@ func simulateCommand() command {
 		about: "Serves until it is interrupted, and logs every call to standard error. GET /_sim/calls lists the calls,\n" +
 			"GET /_sim/messages what was published to SNS.",
 		flags: []flagRow{
-			{name: "listen", value: "HOST:PORT", help: "the address to listen on; port 0 picks a free one", defaultText: "127.0.0.1:4599", check: func(v string) error {
-				_, _, err := net.SplitHostPort(v)
-				return err
-			}},
+			{name: "listen", value: "HOST:PORT", help: "the address to listen on; port 0 picks a free one", defaultText: "127.0.0.1:4599", check: checkAddress},
 			{name: "scenario", value: "NAME|FILE", help: "the account to simulate: " + strings.Join(sim.Names(), ", ") + ", or a JSON file", defaultText: "demo"},
 			{name: "quiet", help: "do not log the calls", boolean: true, check: oneOf("true", "false")},
 		},
 		run: runSimulate,
 	}
+}
+
+func checkAddress(v string) error {
+	_, port, err := net.SplitHostPort(v)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("want HOST:PORT, such as 127.0.0.1:4599, got %q", v)
+	}
+	return nil
 }
 
 func runSimulate(ctx context.Context, p *program, values flagValues) (int, error) {

@@ -69,17 +69,17 @@ func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record
 
 	id, idCalls, err := identify(auditCtx, cloud, o, &r)
 	if err != nil {
-		return record.Record{}, err
+		return record.Record{}, unlessInterrupted(ctx, err)
 	}
 	candidates, list, listCalls, err := candidates(auditCtx, cloud, o, t, id)
 	if err != nil {
-		return record.Record{}, err
+		return record.Record{}, unlessInterrupted(ctx, err)
 	}
 	r.Warnings = append(r.Warnings, list.Warnings...)
 
 	report := audit.NewReport(audit.Run(auditCtx, candidates, cloud, o.Audit), list.Source)
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return record.Record{}, errors.New("interrupted: nothing was published")
+	if err := unlessInterrupted(ctx, nil); err != nil {
+		return record.Record{}, err
 	}
 	r.FinishedAt, r.APICalls = o.Audit.Now().UTC(), idCalls+listCalls+report.APICalls
 	r.Coverage, r.Summary, r.Evaluations = report.Coverage, report.Summary, report.Evaluations
@@ -87,6 +87,14 @@ func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record
 	err = publish(ctx, cloud, o, t, notify.Kind(report), &r)
 	logRun(ctx, o.Log, r)
 	return r, err
+}
+
+// unlessInterrupted keeps an interrupt by hand from being blamed on credentials or permissions.
+func unlessInterrupted(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return errors.New("interrupted: nothing was published")
+	}
+	return err
 }
 
 // permit refuses what a run may not do, before anything is called.
@@ -154,6 +162,9 @@ func publish(ctx context.Context, p Publisher, o Options, t trigger.Trigger, kin
 	}
 	if err != nil {
 		r.Notification = record.Notification{Kind: record.None}
+		if errors.Is(ctx.Err(), context.Canceled) {
+			err = fmt.Errorf("interrupted while publishing to %s: whether the message got out is not known", o.Notify.TopicARN)
+		}
 		return &PublishError{err}
 	}
 	return nil
