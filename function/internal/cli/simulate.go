@@ -62,7 +62,8 @@ func runSimulate(ctx context.Context, p *program, values flagValues) (int, error
 	}
 	fmt.Fprintf(p.stderr, "The simulated AWS listens on http://%s\n\n"+
 		"  export AWS_ENDPOINT_URL=http://%[1]s AWS_EC2_METADATA_DISABLED=true\n"+
-		"  export AWS_ACCESS_KEY_ID=%[2]s AWS_SECRET_ACCESS_KEY=%[3]s AWS_REGION=us-east-1\n"+
+		"  export AWS_ACCESS_KEY_ID=%[2]s AWS_SECRET_ACCESS_KEY=%[3]s\n"+
+		"  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n"+
 		"  aws events list-rules --region eu-west-1\n"+
 		"  eventbridge-auditor audit --topic-arn %[4]s\n\n", listener.Addr(), exampleKeyID, exampleSecret, exampleTopic)
 	server := &http.Server{Handler: world, ReadHeaderTimeout: 10 * time.Second}

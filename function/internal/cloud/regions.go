@@ -24,9 +24,7 @@ func (s *Session) Identify(ctx context.Context) (audit.Identity, int, error) {
 	ctx, calls := withCounter(ctx)
 	out, err := sts.NewFromConfig(s.cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		failure := classify(ctx, err, "sts:GetCallerIdentity")
-		return audit.Identity{}, int(calls.Load()), fmt.Errorf("AWS credentials: %w (asked STS in %s); check AWS_PROFILE or the "+
-			"credentials in the environment, and set AWS_REGION to a region of the account's partition", failure, s.cfg.Region)
+		return audit.Identity{}, int(calls.Load()), s.whoAmIError(classify(ctx, err, "sts:GetCallerIdentity"))
 	}
 	caller, err := arn.Parse(aws.ToString(out.Arn))
 	if err != nil || aws.ToString(out.Account) == "" {
@@ -34,6 +32,19 @@ func (s *Session) Identify(ctx context.Context) (audit.Identity, int, error) {
 			"is AWS_ENDPOINT_URL set to something that is not AWS?", s.cfg.Region, oneLine(aws.ToString(out.Arn)))
 	}
 	return audit.Identity{Account: aws.ToString(out.Account), Partition: caller.Partition, ARN: caller.String()}, int(calls.Load()), nil
+}
+
+// whoAmIError says what to do about a session that does not know who it is.
+func (s *Session) whoAmIError(failure *audit.Failure) error {
+	if failure.Reason == audit.InvalidCredentials || failure.Reason == audit.AccessDenied || failure.Reason == audit.DeniedBySCP {
+		return fmt.Errorf("AWS credentials: %w (asked STS in %s); check AWS_PROFILE or the credentials in the environment, "+
+			"and set AWS_REGION to a region of the account's partition", failure, s.cfg.Region)
+	}
+	at := "STS in " + s.cfg.Region
+	if s.cfg.BaseEndpoint != nil {
+		at += " at " + oneLine(*s.cfg.BaseEndpoint)
+	}
+	return fmt.Errorf("AWS does not answer: %w (asked %s); check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and AWS_REGION", failure, at)
 }
 
 // ParseIdentity takes the identity from the ARN of a resource of the account, such as the running function.

@@ -227,7 +227,8 @@ func TestFaultsOfTheIdentity(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f.fault.Operation = "GetCallerIdentity"
 				w := world(t, healthy, f.fault)
-				if _, err := run(t.Context(), w, options()); err == nil || !strings.Contains(err.Error(), "AWS credentials: ") || !strings.Contains(err.Error(), "AWS_PROFILE") {
+				if _, err := run(t.Context(), w, options()); err == nil || !strings.Contains(err.Error(), "AWS_REGION") ||
+					strings.HasPrefix(err.Error(), "AWS credentials: ") != (f.reason == audit.InvalidCredentials || f.reason == audit.AccessDenied || f.reason == audit.DeniedBySCP) {
 					t.Errorf("got %v", err)
 				}
 				o := options()
