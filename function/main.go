@@ -20,6 +20,8 @@ var version = "dev"
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level(os.Getenv("AWS_LAMBDA_LOG_LEVEL")), ReplaceAttr: lambdaKeys})).With("version", version)
+	slog.SetLogLoggerLevel(slog.LevelDebug) // the runtime library repeats each error, in its own form
+	slog.SetDefault(log)
 	h := &handler{log: log}
 	s, err := settings.Read(settings.Environment(os.Environ()))
 	if err == nil {

@@ -17,13 +17,13 @@ import (
 func (c Candidate) settledBefore() (Reason, string) {
 	switch {
 	case c.Excluded:
-		return Excluded, "left out by --exclude-regions"
+		return Excluded, "left out by the settings (ExcludeRegions, --exclude-regions)"
 	case c.Exemption != "":
 		return Exempt, c.Exemption
 	case c.OptIn == OptInDisabled:
 		return RegionNotEnabled, "opt-in region that this account has not enabled"
 	case c.OptIn == OptInTransitional:
-		return RegionTransitional, "being enabled or disabled right now"
+		return RegionTransitional, "the account is enabling or disabling this opt-in region"
 	default:
 		return "", ""
 	}

@@ -33,7 +33,7 @@ func verboseFlag() flagRow {
 }
 
 func runAudit(ctx context.Context, p *program, values flagValues) (int, error) {
-	s, err := settings.Read(flagSource(values), settings.Environment(p.env))
+	s, err := settings.Read(flagSource(values), environment(p.env))
 	if err != nil {
 		return 0, err
 	}

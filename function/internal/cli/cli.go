@@ -72,7 +72,7 @@ func Run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	if err == nil {
 		status, err = c.run(ctx, p, values)
 	} else if c.settings { // name what is wrong with the settings too, so that one go mends everything
-		_, bad := settings.Read(flagSource(values), settings.Environment(env))
+		_, bad := settings.Read(flagSource(values), environment(env))
 		err = errors.Join(err, bad)
 	}
 	if err != nil {

@@ -66,7 +66,7 @@ func runDemo(ctx context.Context, p *program, _ flagValues) (int, error) {
 		b.WriteString(l.paint("1;7", " "+fmt.Sprintf(format, args...)+" ") + "\n\n")
 	}
 	title("1. The audit: %d regions, %d requests, %.1f s", r.Coverage.Scopes, r.APICalls, r.FinishedAt.Sub(r.StartedAt).Seconds())
-	b.WriteString(l.paint("1", notify.Headline(r)) + "\n\n" + evaluationTable(r, l) + "\n")
+	b.WriteString(l.paint("1", l.fill(notify.Headline(r), "")) + "\n\n" + evaluationTable(r, l) + "\n")
 	for _, message := range world.Published() {
 		var texts map[string]string
 		if err := json.Unmarshal([]byte(message.Message), &texts); err != nil {
@@ -90,8 +90,10 @@ func runDemo(ctx context.Context, p *program, _ flagValues) (int, error) {
 	}
 	fmt.Fprintf(&b, "%s were throttled and retried; %s hung and was left after %s, alone.\n", count(throttled, "request", "requests"),
 		count(countReason(r.Evaluations, audit.Timeout), "region", "regions"), s.Audit.RegionTimeout)
-	b.WriteString("Next: 'eventbridge-auditor audit' does this to your account and changes nothing in it.\n" +
-		"Or 'eventbridge-auditor simulate' serves this account to the AWS CLI, the SDKs and sam local invoke.\n")
+	b.WriteString("Next, your own account; it is read, and nothing in it changes:\n" +
+		"  go run ./function/cmd/eventbridge-auditor audit\n" +
+		"Or serve this simulated one to the AWS CLI, the SDKs and sam local invoke:\n" +
+		"  go run ./function/cmd/eventbridge-auditor simulate\n")
 	return exitClean, p.write(b.String())
 }
 
@@ -121,6 +123,12 @@ func frame(s string, l look) string {
 	return b.String()
 }
 
+// narrower leaves room for the frame.
+func (l look) narrower() look {
+	l.width = max(0, l.width-2)
+	return l
+}
+
 // showChat shows a custom notification about as a Slack channel does.
 func showChat(notification string, l look) (string, error) {
 	var n struct {
@@ -139,13 +147,13 @@ func showChat(notification string, l look) (string, error) {
 	for line := range strings.Lines(show.Replace(n.Content.Description)) {
 		line = strings.TrimRight(line, "\n")
 		if strings.HasPrefix(line, "*") {
-			line = l.paint("1", strings.ReplaceAll(line, "*", ""))
+			line = l.paint("1", l.narrower().fill(strings.ReplaceAll(line, "*", ""), ""))
 		}
-		b.WriteString(strings.ReplaceAll(line, "`", "") + "\n")
+		b.WriteString(l.narrower().fill(strings.ReplaceAll(line, "`", ""), "  ") + "\n")
 	}
 	b.WriteString("\n" + l.paint("1", "Next steps") + "\n")
 	for _, step := range n.Content.NextSteps {
-		b.WriteString("• " + show.Replace(step) + "\n")
+		b.WriteString(l.narrower().fill("• "+show.Replace(step), "  ") + "\n")
 	}
 	b.WriteString(l.paint("2", strings.Join(n.Content.Keywords, " · ")) + "\n")
 	return frame(b.String(), l), nil

@@ -42,12 +42,18 @@ func settingFlags() []flagRow {
 // parseFlags reads a command's arguments. It goes on after a mistake, so that all of them are named at once, those of
 // the settings included. Its error is a *flagError or errHelp.
 func parseFlags(c command, args []string) (flagValues, error) {
-	values := flagValues{}
+	values, repeated := flagValues{}, map[string]bool{}
 	set := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	names := []string{}
 	for _, row := range c.flags {
-		keep := func(v string) error { values[row.name] = v; return nil }
+		keep := func(v string) error {
+			if _, twice := values[row.name]; twice && !row.boolean {
+				repeated[row.name] = true
+			}
+			values[row.name] = v
+			return nil
+		}
 		if row.boolean {
 			set.BoolFunc(row.name, row.help, keep)
 		} else {
@@ -67,7 +73,7 @@ func parseFlags(c command, args []string) (flagValues, error) {
 			switch {
 			case isUnknown:
 				problem := fmt.Sprintf("unknown flag --%s", unknown)
-				if guess := nearest.Name(unknown, names); guess != "" {
+				if guess := guessFlag(unknown, names); guess != "" {
 					problem += fmt.Sprintf("; did you mean --%s?", guess)
 				}
 				problems = append(problems, problem)
@@ -85,6 +91,9 @@ func parseFlags(c command, args []string) (flagValues, error) {
 		}
 	}
 	for _, row := range c.flags {
+		if repeated[row.name] {
+			problems = append(problems, fmt.Sprintf("--%s: is given twice; put all values into one", row.name))
+		}
 		if v, ok := values[row.name]; ok && row.check != nil {
 			if err := row.check(v); err != nil {
 				problems = append(problems, fmt.Sprintf("--%s: %v", row.name, err))
@@ -95,6 +104,26 @@ func parseFlags(c command, args []string) (flagValues, error) {
 		return values, &flagError{problems}
 	}
 	return values, nil
+}
+
+// guessFlag finds the flag that was meant: the one that the word begins, or the nearest.
+func guessFlag(word string, names []string) string {
+	for _, name := range names {
+		if strings.HasPrefix(name, word) {
+			return name
+		}
+	}
+	return nearest.Name(word, names)
+}
+
+// environment is the settings.Source of the variables that a flag stands for. The others are the Lambda function's own,
+// and one of them, MODE, is a name that shells use for other things.
+func environment(environ []string) settings.Source {
+	variables := settings.Environment(environ)
+	return func(s settings.Setting) (string, string, bool) {
+		value, name, ok := variables(s)
+		return value, name, ok && s.Flag != ""
+	}
 }
 
 // flagSource is the settings.Source of the given flags.
@@ -112,7 +141,7 @@ func oneOf(allowed ...string) func(string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("want %s, got %q", strings.Join(allowed, ", "), v)
+		return fmt.Errorf("want %s or %s, got %q", strings.Join(allowed[:len(allowed)-1], ", "), allowed[len(allowed)-1], v)
 	}
 }
 

@@ -17,7 +17,7 @@ func renderMarkdown(r record.Record) string {
 	t := table.NewWriter()
 	t.AppendHeader(table.Row{"Account", "Region", "Status", "Reason", "Detail"})
 	for _, e := range ordered(r) {
-		t.AppendRow(table.Row{e.Account, e.Region, string(e.Status), string(e.Reason), inMarkdown(e.Detail)})
+		t.AppendRow(table.Row{e.Account, e.Region, string(e.Status), string(e.Reason), inMarkdown(notify.Describe(e))})
 	}
 	b.WriteString(t.RenderMarkdown() + "\n")
 	for _, status := range []audit.Status{audit.NonCompliant, audit.InsufficientData} {

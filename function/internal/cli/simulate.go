@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/nearest"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/sim"
 )
 
@@ -40,7 +41,11 @@ func checkAddress(v string) error {
 }
 
 func runSimulate(ctx context.Context, p *program, values flagValues) (int, error) {
-	scenario, err := loadScenario(values["scenario"])
+	name, given := values["scenario"]
+	if !given {
+		name = "demo"
+	}
+	scenario, err := loadScenario(name)
 	if err != nil {
 		return 0, err
 	}
@@ -53,7 +58,7 @@ func runSimulate(ctx context.Context, p *program, values flagValues) (int, error
 		return 0, err
 	}
 	address := values["listen"]
-	if address == "" {
+	if _, given := values["listen"]; !given {
 		address = "127.0.0.1:4599"
 	}
 	listener, err := net.Listen("tcp", address)
@@ -63,9 +68,9 @@ func runSimulate(ctx context.Context, p *program, values flagValues) (int, error
 	fmt.Fprintf(p.stderr, "The simulated AWS listens on http://%s\n\n"+
 		"  export AWS_ENDPOINT_URL=http://%[1]s AWS_EC2_METADATA_DISABLED=true\n"+
 		"  export AWS_ACCESS_KEY_ID=%[2]s AWS_SECRET_ACCESS_KEY=%[3]s\n"+
-		"  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n"+
-		"  aws events list-rules --region eu-west-1\n"+
-		"  eventbridge-auditor audit --topic-arn %[4]s\n\n", listener.Addr(), exampleKeyID, exampleSecret, exampleTopic)
+		"  export AWS_REGION=%[4]s AWS_DEFAULT_REGION=%[4]s\n"+
+		"  aws events list-rules --region %[4]s\n"+
+		"  %[5]s\n\n", listener.Addr(), exampleKeyID, exampleSecret, homeRegion(world), auditLine(scenario))
 	server := &http.Server{Handler: world, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -79,6 +84,24 @@ func runSimulate(ctx context.Context, p *program, values flagValues) (int, error
 		}
 		return exitClean, nil
 	}
+}
+
+// homeRegion is a region that every account of the world's partition has.
+func homeRegion(w *sim.World) string {
+	for _, name := range w.Regions() {
+		if w.OptIn(name) == sim.OptInEnabledByDefault {
+			return name
+		}
+	}
+	return "us-east-1"
+}
+
+func auditLine(s sim.Scenario) string {
+	line := "eventbridge-auditor audit"
+	if len(s.Topics) > 0 {
+		line += " --topic-arn " + s.Topics[0]
+	}
+	return line
 }
 
 func (p *program) logCall(c sim.Call) {
@@ -95,13 +118,14 @@ func (p *program) logCall(c sim.Call) {
 
 // loadScenario takes the name of an embedded scenario or a file.
 func loadScenario(name string) (sim.Scenario, error) {
-	if name == "" {
-		name = "demo"
-	}
 	if !strings.ContainsAny(name, "./\\") {
 		scenario, err := sim.Load(name)
 		if err != nil {
-			return scenario, &flagError{[]string{"--scenario: " + err.Error()}}
+			problem := "--scenario: " + err.Error()
+			if guess := nearest.Name(name, sim.Names()); guess != "" {
+				problem += fmt.Sprintf("; did you mean %q?", guess)
+			}
+			return scenario, &flagError{[]string{problem}}
 		}
 		return scenario, nil
 	}

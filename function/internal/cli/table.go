@@ -41,17 +41,49 @@ func ordered(r record.Record) []audit.Evaluation {
 
 func renderTable(r record.Record, l look, hasTopic bool) string {
 	var b strings.Builder
-	b.WriteString(l.paint("1", notify.Headline(r)) + "\n\n")
+	b.WriteString(l.paint("1", l.fill(notify.Headline(r), "")) + "\n\n")
 	b.WriteString(evaluationTable(r, l))
 	b.WriteString(advice(r, l))
 	for _, w := range r.Warnings {
-		b.WriteString("\n" + l.paint("33", "Warning: ") + printable(w) + "\n")
+		b.WriteString("\n" + l.fill("Warning: "+printable(w), "  ") + "\n")
 	}
 	switch {
 	case r.Notification.MessageID != "":
 		fmt.Fprintf(&b, "\nPublished to %s (message %s).\n", r.Notification.TopicARN, r.Notification.MessageID)
 	case hasTopic:
 		b.WriteString("\nNothing was published.\n")
+	}
+	return b.String()
+}
+
+// fill breaks a text between words at the width, with an indent on every line but the first.
+func (l look) fill(s, indent string) string {
+	if l.width < minWidth {
+		return s
+	}
+	return strings.ReplaceAll(wrapWords(s, l.width-len(indent)-1), "\n", "\n"+indent)
+}
+
+// minWidth is the narrowest terminal for which anything is broken into lines; a narrower one does that itself.
+const minWidth = 60
+
+// wrapWords breaks between words, never within one: names are there to be copied.
+func wrapWords(s string, width int) string {
+	var b strings.Builder
+	line := 0
+	for word := range strings.FieldsSeq(s) {
+		n := len([]rune(word))
+		switch {
+		case line == 0:
+		case line+1+n > width:
+			b.WriteString("\n")
+			line = 0
+		default:
+			b.WriteString(" ")
+			line++
+		}
+		b.WriteString(word)
+		line += n
 	}
 	return b.String()
 }
@@ -64,15 +96,34 @@ func evaluationTable(r record.Record, l look) string {
 	style.Format.Header = text.FormatUpper
 	t.SetStyle(style)
 	t.SuppressTrailingSpaces()
-	t.AppendHeader(table.Row{"region", "status", "reason", "detail"})
+	rows := rows(r)
 	used := 0
-	for _, row := range rows(r) {
+	for _, row := range rows {
 		used = max(used, len(row.scope))
-		t.AppendRow(table.Row{row.scope, l.paint(statusColor[row.status], string(row.status)), string(row.reason), printable(row.detail)})
 	}
-	used += len("  INSUFFICIENT_DATA  REGION_TRANSITIONAL  ")
-	if l.width > used+20 {
-		t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: l.width - used - 2, WidthMaxEnforcer: text.WrapSoft}})
+	used += len("  REGION_TRANSITIONAL  ")
+	// On a narrow terminal the status goes: the reason implies it, and its colour stays.
+	withStatus := l.width == 0 || l.width >= used+len("INSUFFICIENT_DATA  ")+40
+	if withStatus {
+		used += len("INSUFFICIENT_DATA  ")
+		t.AppendHeader(table.Row{"region", "status", "reason", "detail"})
+	} else {
+		t.AppendHeader(table.Row{"region", "reason", "detail"})
+	}
+	room := 0
+	if l.width >= minWidth {
+		room = l.width - used - 1
+	}
+	for _, row := range rows {
+		detail, color := printable(row.detail), statusColor[row.status]
+		if room > 0 {
+			detail = wrapWords(detail, room)
+		}
+		if withStatus {
+			t.AppendRow(table.Row{row.scope, l.paint(color, string(row.status)), string(row.reason), detail})
+		} else {
+			t.AppendRow(table.Row{row.scope, l.paint(color, string(row.reason)), detail})
+		}
 	}
 	return t.Render() + "\n"
 }
@@ -101,7 +152,7 @@ func rows(r record.Record) []tableRow {
 			name = e.Account + "/" + e.Region
 		}
 		if e.Status != audit.NotApplicable {
-			all = append(all, tableRow{name, e.Status, e.Reason, e.Detail})
+			all = append(all, tableRow{name, e.Status, e.Reason, notify.Describe(e)})
 			continue
 		}
 		alike[e.Reason] = append(alike[e.Reason], name)
@@ -124,7 +175,16 @@ func advice(r record.Record, l look) string {
 	var b strings.Builder
 	for _, status := range []audit.Status{audit.NonCompliant, audit.InsufficientData} {
 		for _, g := range notify.Groups(r.Evaluations, status) {
-			fmt.Fprintf(&b, "\n%s  %s\n", l.paint(statusColor[status], string(g.Reason)), g.Advice)
+			names := make([]string, len(g.Evaluations))
+			for i, e := range g.Evaluations {
+				names[i] = e.Region
+			}
+			names = slices.Compact(names)
+			if len(names) > 6 {
+				names = append(names[:6], "…")
+			}
+			line := fmt.Sprintf("%s (%s): %s", g.Reason, strings.Join(names, ", "), g.Advice)
+			b.WriteString("\n" + strings.Replace(l.fill(line, "  "), string(g.Reason), l.paint(statusColor[status], string(g.Reason)), 1) + "\n")
 			for _, c := range g.Commands {
 				b.WriteString("  " + strings.ReplaceAll(c, "\n", "\n  ") + "\n")
 			}

@@ -49,7 +49,7 @@ func (b *progress) show(done, total int) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.shown = true
-	fmt.Fprintf(b.w, "\r\x1b[K%d of %d regions judged", done, total)
+	fmt.Fprintf(b.w, "\r\x1b[K%d of %d regions done", done, total)
 }
 
 func (b *progress) clear() {

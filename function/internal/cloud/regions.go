@@ -36,6 +36,11 @@ func (s *Session) Identify(ctx context.Context) (audit.Identity, int, error) {
 
 // whoAmIError says what to do about a session that does not know who it is.
 func (s *Session) whoAmIError(failure *audit.Failure) error {
+	var missing *credentialsError
+	if errors.As(failure, &missing) {
+		return fmt.Errorf("AWS credentials: %w; none were found, or they cannot be renewed: run 'aws configure' or 'aws sso login', "+
+			"or set AWS_PROFILE", failure)
+	}
 	if failure.Reason == audit.InvalidCredentials || failure.Reason == audit.AccessDenied || failure.Reason == audit.DeniedBySCP {
 		return fmt.Errorf("AWS credentials: %w (asked STS in %s); check AWS_PROFILE or the credentials in the environment, "+
 			"and set AWS_REGION to a region of the account's partition", failure, s.cfg.Region)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -55,6 +56,11 @@ func Open(ctx context.Context) (*Session, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(httpClient))
 	if err != nil {
 		return nil, fmt.Errorf("AWS configuration: %w; see the AWS_… variables and the files ~/.aws/config and ~/.aws/credentials", err)
+	}
+	if cfg.BaseEndpoint != nil {
+		if u, err := url.Parse(*cfg.BaseEndpoint); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, fmt.Errorf("AWS_ENDPOINT_URL: want http://HOST:PORT or https://HOST, got %q", oneLine(*cfg.BaseEndpoint))
+		}
 	}
 	s := newSession(cfg, accountTimeout)
 	if c, ok := cfg.HTTPClient.(interface{ CloseIdleConnections() }); ok {

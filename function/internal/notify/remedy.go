@@ -18,23 +18,25 @@ type Group struct {
 }
 
 var remedies = map[audit.Reason]struct{ title, advice string }{
-	audit.NoRules:             {"No rule on any event bus", "Create a rule and give it a target."},
-	audit.NoActiveRules:       {"Rules, but none is active", "Enable the rule that ought to be on, or create one."},
+	audit.NoRules: {"No rule on any event bus",
+		"If the region is in use, create a rule that has a target. If it is not, leave it out (ExcludeRegions, --exclude-regions)."},
+	audit.NoActiveRules: {"Rules, but none is active",
+		"Find out why the rules are off, then enable the one that ought to be on."},
 	audit.OnlyTargetlessRules: {"Active rules, but none has a target", "Give a rule a target: without one it sets nothing off."},
 	audit.OnlyManagedRules:    {"Only rules that AWS services own", "The strict policy wants a rule of your own: create one and give it a target."},
 	audit.OnlyAuditorRules:    {"Only this auditor's own rules", "The auditor's own plumbing proves nothing: create a rule and give it a target."},
 	audit.RegionTransitional: {"Being enabled or disabled right now",
 		"Wait: AWS takes minutes to hours to enable or disable a region. The next run judges it."},
 	audit.DeniedBySCP: {"Denied by a service control policy",
-		"Allow the named action to the auditor's role in the policy, or leave the region out with EXCLUDE_REGIONS."},
+		"Allow the named action to the auditor's role in the policy, or leave the region out (ExcludeRegions, --exclude-regions)."},
 	audit.AccessDenied: {"The auditor's role lacks a permission",
 		"Allow the named action in the role's policy; look at permissions boundaries too."},
 	audit.InvalidCredentials: {"Credentials refused",
 		"Check that the credentials are current and good for the region: only tokens of a regional STS endpoint work in opt-in regions."},
 	audit.Throttled: {"Throttled by AWS",
-		"Something else uses up the request quota. Lower CONCURRENCY, or raise AWS_MAX_ATTEMPTS and REGION_TIMEOUT."},
+		"Something else uses up the request quota. Lower the concurrency (Concurrency, --concurrency), or run at another hour."},
 	audit.Timeout: {"No answer in time",
-		"Raise REGION_TIMEOUT, or the function's timeout. If it stays: look for a firewall or a VPC without a route to the region."},
+		"Raise the time for a region (RegionTimeout, --region-timeout), or the function's timeout. If it stays: look for a firewall or a VPC without a route to the region."},
 	audit.Unreachable: {"Not reachable",
 		"Check DNS, proxy, firewall and VPC routes to the region's EventBridge endpoint."},
 	audit.ServiceError: {"Unexpected answer from AWS",
@@ -66,39 +68,55 @@ var (
 	safeBus  = regexp.MustCompile(`^[/.\-_A-Za-z0-9]{1,256}$`)
 )
 
+// commands are AWS CLI commands that mend a failing scope. They name a rule only where there is no choice to make: which of
+// several disabled rules ought to be on is for a person to say. A new rule is enabled last, since one without a target
+// would make the region pass and do nothing.
 func commands(e audit.Evaluation) []string {
 	if e.Status != audit.NonCompliant {
 		return nil
 	}
-	rule, bus := "NAME", ""
-	if len(e.Evidence.Examples) > 0 {
-		name := e.Evidence.Examples[0]
+	rule, onBus := "RULE_NAME", ""
+	if len(e.Evidence.Examples) == 1 && e.Evidence.Rules <= 1 {
+		name, bus := e.Evidence.Examples[0], ""
 		if i := strings.LastIndexByte(name, '/'); i >= 0 {
 			name, bus = name[i+1:], name[:i]
 		}
 		if safeName.MatchString(name) && (bus == "" || safeBus.MatchString(bus)) {
 			rule = name
-		} else {
-			bus = ""
+			if bus != "" {
+				onBus = " \\\n  --event-bus-name " + bus
+			}
 		}
-	}
-	onBus := ""
-	if bus != "" {
-		onBus = " \\\n  --event-bus-name " + bus
 	}
 	switch e.Reason {
 	case audit.NoActiveRules:
 		return []string{fmt.Sprintf("aws events enable-rule --region %s --name %s%s", e.Region, rule, onBus)}
 	case audit.OnlyTargetlessRules:
 		return []string{fmt.Sprintf("aws events put-targets --region %s --rule %s%s \\\n  --targets Id=1,Arn=TARGET_ARN", e.Region, rule, onBus)}
-	default:
-		const name = "cc-scheduled-event-rule"
-		return []string{
-			fmt.Sprintf("aws events put-rule --region %s --name %s \\\n  --schedule-expression 'rate(5 minutes)'", e.Region, name),
-			fmt.Sprintf("aws lambda add-permission --region %s --function-name FUNCTION \\\n"+
-				"  --statement-id cc-scheduled-event --action lambda:InvokeFunction \\\n"+
-				"  --principal events.amazonaws.com --source-arn RULE_ARN", e.Region),
-			fmt.Sprintf("aws events put-targets --region %s --rule %s \\\n  --targets Id=5,Arn=FUNCTION_ARN", e.Region, name),
-		}
 	}
+	const name = "cc-scheduled-event-rule"
+	partition := audit.PartitionOf(e.Region)
+	return []string{
+		"FUNCTION=NAME  # of a Lambda function in " + e.Region,
+		fmt.Sprintf("aws events put-rule --region %s --name %s \\\n  --schedule-expression 'rate(5 minutes)' --state DISABLED", e.Region, name),
+		fmt.Sprintf("aws lambda add-permission --region %s --function-name \"$FUNCTION\" \\\n"+
+			"  --statement-id cc-scheduled-event --action lambda:InvokeFunction \\\n"+
+			"  --principal events.amazonaws.com \\\n"+
+			"  --source-arn arn:%s:events:%s:%s:rule/%s", e.Region, partition, e.Region, e.Account, name),
+		fmt.Sprintf("aws events put-targets --region %s --rule %s \\\n"+
+			"  --targets \"Id=5,Arn=arn:%s:lambda:%s:%s:function:$FUNCTION\"", e.Region, name, partition, e.Region, e.Account),
+		fmt.Sprintf("aws events enable-rule --region %s --name %s", e.Region, name),
+	}
+}
+
+// Describe is an evaluation's detail, with the names of the rules that a person has to choose from.
+func Describe(e audit.Evaluation) string {
+	if e.Reason != audit.NoActiveRules && e.Reason != audit.OnlyTargetlessRules || len(e.Evidence.Examples) == 0 {
+		return e.Detail
+	}
+	names := strings.Join(e.Evidence.Examples, ", ")
+	if e.Evidence.Rules > len(e.Evidence.Examples) {
+		names += ", …"
+	}
+	return e.Detail + ": " + names
 }

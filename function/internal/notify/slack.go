@@ -54,7 +54,7 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 			b.WriteString(heading)
 			written += len([]rune(heading))
 			for _, e := range g.Evaluations {
-				line := fmt.Sprintf("• `%s` %s\n", label(e), code(e.Detail))
+				line := fmt.Sprintf("• `%s`: %s\n", label(e), code(Describe(e)))
 				if omitted > 0 || written+len([]rune(line)) > descriptionRunes {
 					omitted++
 					continue

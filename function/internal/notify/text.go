@@ -85,7 +85,7 @@ func text(r record.Record) string {
 					continue
 				}
 				name := label(e)
-				b.WriteString(wrap(clean(e.Detail), "  "+name+strings.Repeat(" ", width-len(name))+"  ", strings.Repeat(" ", width+4)))
+				b.WriteString(wrap(clean(Describe(e)), "  "+name+strings.Repeat(" ", width-len(name))+"  ", strings.Repeat(" ", width+4)))
 			}
 			b.WriteString(wrap(g.Advice, "  > ", "    "))
 			for _, c := range g.Commands {
@@ -109,6 +109,9 @@ func text(r record.Record) string {
 	b.WriteString("\n-- \n")
 	write("", fmt.Sprintf("Run %s, %s, policy %s, region list from %s.",
 		r.RunID, r.FinishedAt.Format("2006-01-02 15:04:05 UTC"), r.Policy, r.Coverage.RegionSource))
+	if r.Auditor != "" {
+		write("", "Sent by "+clean(r.Auditor)+".")
+	}
 	return b.String()
 }
 

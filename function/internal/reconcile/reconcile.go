@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
@@ -62,7 +63,7 @@ func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record
 	}
 	r := record.Record{
 		SchemaVersion: record.SchemaVersion, RunID: o.RunID, Trigger: record.Trigger{Kind: string(t.Kind), ID: t.ID},
-		Check: record.CWE001(), Policy: o.Audit.Policy, StartedAt: o.Audit.Now().UTC(), Warnings: []string{},
+		Auditor: o.Fallback.ARN, Check: record.CWE001(), Policy: o.Audit.Policy, StartedAt: o.Audit.Now().UTC(), Warnings: []string{},
 	}
 	auditCtx, cancel := beforeDeadline(ctx)
 	defer cancel()
@@ -80,6 +81,9 @@ func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record
 	report := audit.NewReport(audit.Run(auditCtx, candidates, cloud, o.Audit), list.Source)
 	if err := unlessInterrupted(ctx, nil); err != nil {
 		return record.Record{}, err
+	}
+	if !slices.ContainsFunc(report.Evaluations, func(e audit.Evaluation) bool { return e.Status != audit.NotApplicable }) {
+		r.Warnings = append(r.Warnings, "no region was asked: every selected region is left out, exempt or not enabled")
 	}
 	r.FinishedAt, r.APICalls = o.Audit.Now().UTC(), idCalls+listCalls+report.APICalls
 	r.Coverage, r.Summary, r.Evaluations = report.Coverage, report.Summary, report.Evaluations
@@ -130,6 +134,9 @@ func identify(ctx context.Context, d Directory, o Options, r *record.Record) (au
 
 func candidates(ctx context.Context, d Directory, o Options, t trigger.Trigger, id audit.Identity) ([]audit.Candidate, audit.RegionList, int, error) {
 	var problems []string
+	if topic := strings.Split(o.Notify.TopicARN, ":"); len(topic) > 1 && topic[1] != id.Partition {
+		problems = append(problems, fmt.Sprintf("topic-arn: %s is in partition %s, the account is in %s", o.Notify.TopicARN, topic[1], id.Partition))
+	}
 	for _, account := range t.Accounts {
 		if account != id.Account {
 			problems = append(problems, fmt.Sprintf("accounts: %s cannot be audited from here, only the own account %s can", account, id.Account))

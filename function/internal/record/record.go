@@ -17,6 +17,7 @@ type Record struct {
 	SchemaVersion string               `json:"schemaVersion"`
 	RunID         string               `json:"runId"`
 	Trigger       Trigger              `json:"trigger"`
+	Auditor       string               `json:"auditor,omitempty"` // ARN of the function that ran; empty in the terminal
 	Check         Check                `json:"check"`
 	Policy        audit.Policy         `json:"policy"`
 	StartedAt     time.Time            `json:"startedAt"`  // UTC

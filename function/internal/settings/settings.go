@@ -126,7 +126,7 @@ func Read(sources ...Source) (Settings, error) {
 			problems = append(problems, name+": is empty; leave it out for the default ("+row.DefaultText()+")")
 		default:
 			if err := row.set(&s, value); err != nil {
-				problems = append(problems, name+": "+err.Error())
+				problems = append(problems, name+": "+shorten(err.Error()))
 			}
 		}
 	}
@@ -156,6 +156,15 @@ func Environment(environ []string) Source {
 		value := values[s.Variable]
 		return value, s.Variable, s.Variable != "" && value != ""
 	}
+}
+
+// shorten keeps a message readable that quotes an endless value.
+func shorten(s string) string {
+	const most = 400
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
 }
 
 func regionList(text string) ([]string, error) {

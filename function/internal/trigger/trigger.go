@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
@@ -53,7 +54,7 @@ type Trigger struct {
 type PayloadError struct{ Problems []string }
 
 func (e *PayloadError) Error() string {
-	return "payload: " + strings.Join(e.Problems, "; ") + `. Send {} for a full run, or {"action": "audit", "regions": ["eu-west-1"]}`
+	return "payload: " + strings.Join(e.Problems, "; ") + ` (send {} for a full run, or for instance {"action": "audit", "regions": ["eu-west-1"]})`
 }
 
 // Parse reads an invocation payload. requestID names the run where the payload has no id of its own. Its error is a
@@ -80,7 +81,7 @@ func scheduled(keys map[string]json.RawMessage) (Trigger, error) {
 		}
 		return value
 	}
-	detailType, source, id := text("detail-type"), text("source"), text("id")
+	detailType, source := text("detail-type"), text("source")
 	for _, key := range manualKeys {
 		if _, ok := keys[key]; ok {
 			problems = append(problems, fmt.Sprintf("%q does not go with \"detail-type\": send either an event or a manual request", key))
@@ -89,7 +90,11 @@ func scheduled(keys map[string]json.RawMessage) (Trigger, error) {
 	if problems == nil {
 		if detailType != "Scheduled Event" || (source != "aws.events" && source != "aws.scheduler") {
 			problems = append(problems, fmt.Sprintf("event %q from %q is not one that this function acts on: only \"Scheduled Event\" from aws.events or aws.scheduler is", detailType, source))
-		} else if id == "" {
+		}
+	}
+	id := ""
+	if problems == nil {
+		if id = text("id"); id == "" && problems == nil {
 			problems = append(problems, "id: is empty, a scheduled event has one")
 		}
 	}
@@ -144,7 +149,7 @@ func manual(keys map[string]json.RawMessage, requestID string) (Trigger, error) 
 			t.Accounts = values
 		case "notify":
 			if text := string(raw); text != "true" && text != "false" {
-				bad(key, "want true or false, got %s", shorten(text))
+				bad(key, "want true or false, got %s", show(raw))
 			} else {
 				yes := text == "true"
 				t.Notify = &yes
@@ -215,7 +220,7 @@ func stringValue(raw json.RawMessage) (string, error) {
 	}
 	var value *string
 	if err := json.Unmarshal(raw, &value); err != nil || value == nil {
-		return "", fmt.Errorf("want a string, got %s", shorten(string(raw)))
+		return "", fmt.Errorf("want a string, got %s", show(raw))
 	}
 	return *value, nil
 }
@@ -223,7 +228,7 @@ func stringValue(raw json.RawMessage) (string, error) {
 func stringList(raw json.RawMessage) ([]string, error) {
 	var values []*string
 	if err := json.Unmarshal(raw, &values); err != nil || values == nil || slices.Contains(values, nil) {
-		return nil, fmt.Errorf("want a list of strings, got %s", shorten(string(raw)))
+		return nil, fmt.Errorf("want a list of strings, got %s", show(raw))
 	}
 	if len(values) == 0 {
 		return nil, errors.New("is an empty list: leave the key out to mean all")
@@ -242,6 +247,15 @@ func sortedKeys(keys map[string]json.RawMessage) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// show gives a JSON value as it was sent, where that is one printable line of moderate length.
+func show(raw json.RawMessage) string {
+	text := string(raw)
+	if len(text) > 60 || strings.ContainsFunc(text, func(c rune) bool { return !strconv.IsPrint(c) }) {
+		return shorten(text)
+	}
+	return text
 }
 
 // shorten quotes foreign text so that it fits a line.
