@@ -88,8 +88,8 @@ func runDemo(ctx context.Context, p *program, _ flagValues) (int, error) {
 			throttled++
 		}
 	}
-	fmt.Fprintf(&b, "%s were throttled and retried; %s hung and was left after %s, alone.\n", count(throttled, "request", "requests"),
-		count(countReason(r.Evaluations, audit.Timeout), "region", "regions"), s.Audit.RegionTimeout)
+	b.WriteString(l.fill(fmt.Sprintf("%s throttled and retried; %s hung, was left after %s, and held up no other.", count(throttled, "request was", "requests were"),
+		count(countReason(r.Evaluations, audit.Timeout), "region", "regions"), s.Audit.RegionTimeout), "") + "\n")
 	b.WriteString("Next, your own account; it is read, and nothing in it changes:\n" +
 		"  go run ./function/cmd/eventbridge-auditor audit\n" +
 		"Or serve this simulated one to the AWS CLI, the SDKs and sam local invoke:\n" +

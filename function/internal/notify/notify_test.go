@@ -24,7 +24,7 @@ const account = "123456789012"
 func evaluation(region string, reason audit.Reason, detail string, examples ...string) audit.Evaluation {
 	return audit.Evaluation{
 		Account: account, Region: region, Status: audit.Conformity.Status(reason), Reason: reason, Detail: detail,
-		Evidence: audit.Evidence{Examples: append([]string{}, examples...)}, ConsoleURL: audit.Scope{Account: account, Region: region}.ConsoleURL(),
+		Evidence: audit.Evidence{Rules: len(examples), Examples: append([]string{}, examples...)}, ConsoleURL: audit.Scope{Account: account, Region: region}.ConsoleURL(),
 	}
 }
 
@@ -57,8 +57,8 @@ func TestGoldens(t *testing.T) {
 	}
 	ok := evaluation("us-east-1", audit.ActiveRules, "active rule nightly", "nightly")
 	failing := recordOf(append(unjudged, ok,
-		evaluation("eu-west-1", audit.NoActiveRules, "3 rules, all disabled", "orders/nightly"),
-		evaluation("eu-west-2", audit.NoActiveRules, "1 rule, disabled", "weekly"),
+		evaluation("eu-west-1", audit.NoActiveRules, "3 rules, all disabled", "orders/nightly", "purge-old", "weekly"),
+		evaluation("eu-west-2", audit.NoActiveRules, "1 rule, disabled", "orders/weekly"),
 		evaluation("sa-east-1", audit.NoRules, "no rule on the only event bus"),
 		evaluation("us-west-2", audit.OnlyAuditorRules, "all active rules are this product's own: tick", "tick"),
 		evaluation("af-south-1", audit.RegionNotEnabled, "opt-in region that this account has not enabled"))...)
