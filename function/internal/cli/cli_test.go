@@ -167,6 +167,53 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
+// The exit status of each fault that a connection can have, in each place. Hanging lists take their full ten seconds and are
+// left to the tests that have a clock of their own.
+func TestExitStatusOfFaults(t *testing.T) {
+	places := []struct {
+		name, operations string
+		args             []string
+		status           int
+		rows             int
+	}{
+		{"a region", "ListRules", []string{"--regions", "eu-west-1,eu-west-2", "--region-timeout", "300ms"}, 4, 2},
+		{"the region lists", "ListRegions DescribeRegions", nil, 1, 0},
+		{"the better region list", "ListRegions", nil, 0, 34},
+		{"publishing", "Publish", []string{"--topic-arn", topic, "--notify-on", "always"}, 1, 34},
+	}
+	for _, kind := range []string{sim.Throttle, sim.Deny, sim.SCP, sim.InvalidToken, sim.ExpiredToken, sim.Hang, sim.Reset, sim.Garbage, sim.HTML,
+		sim.ServerError, sim.Unavailable, sim.UnknownCode, sim.UnknownOperation} {
+		for _, place := range places {
+			if kind == sim.Hang && place.operations != "ListRules" {
+				continue
+			}
+			t.Run(kind+"/"+place.name, func(t *testing.T) {
+				w := serve(t, `{"topics": ["`+topic+`"], "otherRegions": {"buses": {"default": [{"name": "nightly"}]}}}`)
+				for operation := range strings.FieldsSeq(place.operations) {
+					f := sim.Fault{Operation: operation, Kind: kind}
+					if operation == "ListRules" {
+						f.Region = "eu-west-1"
+					}
+					if err := w.AddFault(f); err != nil {
+						t.Fatal(err)
+					}
+				}
+				stdout, stderr, status := execute(t, nil, append([]string{"audit", "--output", "json"}, place.args...)...)
+				if status != place.status || (status == 1) != (stderr != "") {
+					t.Errorf("status %d, want %d; stderr %q", status, place.status, stderr)
+				}
+				var r record.Record
+				if err := json.Unmarshal([]byte(stdout), &r); place.rows > 0 && err != nil || len(r.Evaluations) != place.rows {
+					t.Errorf("%d rows, want %d; %v", len(r.Evaluations), place.rows, err)
+				}
+				if len(w.Published()) != 0 {
+					t.Errorf("%d messages", len(w.Published()))
+				}
+			})
+		}
+	}
+}
+
 // A rule may be called "-2-3", which a spreadsheet would take for a formula.
 func TestCSVCells(t *testing.T) {
 	serve(t, `{"otherRegions": {"buses": {"default": [{"name": "-2-3"}]}}}`)
