@@ -131,7 +131,7 @@ func BenchmarkFanOut(b *testing.B) {
 		b.Fatal(err)
 	}
 	probe.Close()
-	all := must(audit.Select("123456789012", list, audit.Selection{}))
+	all := must(audit.Select(audit.Identity{Account: "123456789012", Partition: "aws"}, list, audit.Selection{}))
 	took := func(candidates []audit.Candidate) time.Duration {
 		session := must(cloud.Open(b.Context()))
 		defer session.Close()

@@ -329,6 +329,19 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// Where STS does not answer, the function's own ARN says whose account it is.
+func TestIdentityFromTheFunction(t *testing.T) {
+	f := start(t, strings.TrimSuffix(failing, "}")+`, "faults": [{"service": "sts", "kind": "deny"}]}`)
+	got := f.invoke(t, `{}`, time.Minute)
+	var r record.Record
+	if err := json.Unmarshal(got.body, &r); err != nil || got.error {
+		t.Fatalf("%s, %v", got.body, err)
+	}
+	if len(r.Evaluations) != 34 || r.Evaluations[0].Account != "123456789012" || len(r.Warnings) != 1 || r.Auditor == "" {
+		t.Errorf("%d rows, auditor %q, warnings %q", len(r.Evaluations), r.Auditor, r.Warnings)
+	}
+}
+
 func TestDebugLog(t *testing.T) {
 	f := start(t, failing, "AWS_LAMBDA_LOG_LEVEL=DEBUG")
 	f.invoke(t, `{}`, time.Minute)

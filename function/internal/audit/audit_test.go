@@ -182,7 +182,7 @@ func TestSelect(t *testing.T) {
 		{"all mistakes at once", audit.Selection{Only: []string{"eu-west-2"}, Exclude: []string{"eu-west-3"}}, "", "regions: the account has no region \"eu-west-2\"; did you mean \"eu-west-1\"?\nexclude-regions: the account has no region \"eu-west-3\"; did you mean \"eu-west-1\"?"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			candidates, err := audit.Select("123456789012", list, test.selection)
+			candidates, err := audit.Select(audit.Identity{Account: "123456789012", Partition: "aws"}, list, test.selection)
 			var names []string
 			for _, c := range candidates {
 				name := c.Region

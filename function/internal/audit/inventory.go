@@ -104,7 +104,8 @@ func (s *Snapshot) Add(r Rule) {
 		s.unknownStates = append(s.unknownStates, name+" is "+string(r.State))
 	}
 	if !r.State.Active() {
-		if len(s.inactive) < examplesKept {
+		// Rules of AWS services and the product's own are not for a person to enable: they are no examples.
+		if mine := origin == OriginCustomer || origin == OriginRemediation; mine && len(s.inactive) < examplesKept {
 			s.inactive = append(s.inactive, name)
 		}
 		return

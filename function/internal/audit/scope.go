@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/nearest"
 )
 
 // Scope is the unit of work: one region of one account.
@@ -77,7 +75,7 @@ func (e *SelectionError) Error() string { return strings.Join(e.Problems, "\n") 
 
 // Select turns the region list of an account into candidates, sorted by region. A region that the list does not have is
 // an error, since a misspelt name would otherwise drop a region from the audit without a word.
-func Select(account string, list RegionList, selection Selection) ([]Candidate, error) {
+func Select(id Identity, list RegionList, selection Selection) ([]Candidate, error) {
 	known := make(map[string]OptIn, len(list.Regions))
 	names := make([]string, 0, len(list.Regions))
 	for _, r := range list.Regions {
@@ -91,11 +89,15 @@ func Select(account string, list RegionList, selection Selection) ([]Candidate, 
 	var problems []string
 	check := func(setting string, regions []string) {
 		for _, name := range regions {
+			if p := PartitionOf(name); p != id.Partition {
+				problems = append(problems, fmt.Sprintf("%s: %q is in partition %s, the account is in %s", setting, name, p, id.Partition))
+				continue
+			}
 			if _, ok := known[name]; ok {
 				continue
 			}
 			problem := fmt.Sprintf("%s: the account has no region %q", setting, name)
-			if guess := nearest.Name(name, names); guess != "" {
+			if guess := Nearest(name, names); guess != "" {
 				problem += fmt.Sprintf("; did you mean %q?", guess)
 			} else {
 				problem += fmt.Sprintf("; %s lists %d regions, such as %s", list.Source, len(names), strings.Join(names[:min(3, len(names))], ", "))
@@ -104,9 +106,14 @@ func Select(account string, list RegionList, selection Selection) ([]Candidate, 
 		}
 	}
 	check("regions", selection.Only)
-	if list.Source != SourceSettings { // that list is the selection itself: nothing to hold an exclusion against
-		check("exclude-regions", selection.Exclude)
+	if list.Source == SourceSettings { // that list is the selection itself: nothing to hold an exclusion against
+		for _, name := range selection.Exclude {
+			if _, listed := known[name]; !listed {
+				known[name] = OptInUnknown
+			}
+		}
 	}
+	check("exclude-regions", selection.Exclude)
 	if problems != nil {
 		return nil, &SelectionError{problems}
 	}
@@ -117,7 +124,7 @@ func Select(account string, list RegionList, selection Selection) ([]Candidate, 
 	candidates := make([]Candidate, 0, len(names))
 	for _, name := range names {
 		candidates = append(candidates, Candidate{
-			Scope:    Scope{Account: account, Region: name},
+			Scope:    Scope{Account: id.Account, Region: name},
 			OptIn:    known[name],
 			Excluded: slices.Contains(selection.Exclude, name),
 		})

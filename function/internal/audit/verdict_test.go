@@ -154,12 +154,13 @@ func TestOnlyThreeReasonsPass(t *testing.T) {
 
 func TestEvidence(t *testing.T) {
 	rules := []audit.Rule{
-		{Name: "a", State: audit.StateDisabled}, {Name: "b", State: audit.StateDisabled, ManagedBy: "s"},
+		{Name: "own", State: audit.StateDisabled, Description: audit.MarkerPlumbing}, {Name: "b", State: audit.StateDisabled, ManagedBy: "s"},
+		{Name: "a", State: audit.StateDisabled},
 		{Name: "c", State: audit.StateDisabled}, {Name: "d", State: audit.StateDisabled}, {Name: "e", State: "NEW"},
 	}
 	e := judge(audit.Candidate{}, audit.Conformity, fixed{rules: rules})
 	got := e.Evidence
-	if got.Buses != 1 || got.Rules != 5 || got.Active != 0 || got.Managed != 1 || !got.Complete || len(got.Examples) != 3 || got.Examples[0] != "a" {
+	if got.Buses != 1 || got.Rules != 6 || got.Active != 0 || got.Managed != 1 || !got.Complete || len(got.Examples) != 3 || got.Examples[0] != "a" {
 		t.Errorf("evidence %+v", got)
 	}
 	e = judge(audit.Candidate{}, audit.Strict, fixed{rules: []audit.Rule{

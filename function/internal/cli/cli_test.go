@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -224,6 +225,39 @@ func TestCSVCells(t *testing.T) {
 	}
 }
 
+// AWS's words are shown as words, in every form of the report.
+func TestForeignWords(t *testing.T) {
+	w := serve(t, `{"otherRegions": {"buses": {"default": [{"name": "nightly"}]}}, "faults": [{"operation": "ListRegions", "kind": "deny"}]}`)
+	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ListRules") {
+			rw.Header().Set("Content-Type", "application/x-amz-json-1.1")
+			rw.WriteHeader(http.StatusBadRequest)
+			rw.Write([]byte(`{"__type":"Odd","message":"` + "`<b>` | *x* [a](b) \\u001b[31m\\nNO_RULES" + `"}`))
+			return
+		}
+		w.ServeHTTP(rw, r)
+	}))
+	defer proxy.Close()
+	t.Setenv("AWS_ENDPOINT_URL", proxy.URL)
+	for _, form := range []string{"table", "markdown", "csv", "json"} {
+		stdout, stderr, status := execute(t, nil, "audit", "--output", form, "--regions", "eu-west-1")
+		if status != 4 || strings.ContainsAny(stdout+stderr, "\x1b\x00") {
+			t.Errorf("%s: status %d, %q", form, status, stdout)
+		}
+		if form == "markdown" && !strings.Contains(stdout, "\\`&lt;b&gt;\\` \\| \\*x\\* \\[a\\](b)") {
+			t.Errorf("markup in %s", stdout)
+		}
+		if form == "csv" {
+			if rows, err := csv.NewReader(strings.NewReader(stdout)).ReadAll(); err != nil || len(rows) != 2 {
+				t.Errorf("%d rows, %v", len(rows), err)
+			}
+			if !strings.Contains(stderr, "warning: region list taken from ec2:DescribeRegions") {
+				t.Errorf("the warning is lost: %q", stderr)
+			}
+		}
+	}
+}
+
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
@@ -264,7 +298,7 @@ func TestTheGuardHolds(t *testing.T) {
 	defer cancel()
 	var out, errs bytes.Buffer
 	status = cli.Run(ctx, []string{"audit"}, nil, strings.NewReader(""), &out, &errs)
-	if status != 1 || !strings.Contains(errs.String(), "no usable AWS credentials") {
+	if status != 1 || !strings.Contains(errs.String(), "AWS credentials: ") || !strings.Contains(errs.String(), "aws configure") {
 		t.Errorf("status %d, stderr %q", status, errs.String())
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/nearest"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/settings"
 )
 
@@ -113,7 +113,7 @@ func guessFlag(word string, names []string) string {
 			return name
 		}
 	}
-	return nearest.Name(word, names)
+	return audit.Nearest(word, names)
 }
 
 // environment is the settings.Source of the variables that a flag stands for. The others are the Lambda function's own,
@@ -182,7 +182,7 @@ func (p *program) find(name string) (command, bool) {
 		names = append(names, c.name)
 	}
 	problem := fmt.Sprintf("unknown command %q", name)
-	if guess := nearest.Name(name, names); guess != "" {
+	if guess := audit.Nearest(name, names); guess != "" {
 		problem += fmt.Sprintf("; did you mean %q?", guess)
 	}
 	p.complain(errors.New(problem))

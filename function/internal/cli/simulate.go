@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/nearest"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/sim"
 )
 
@@ -122,7 +122,7 @@ func loadScenario(name string) (sim.Scenario, error) {
 		scenario, err := sim.Load(name)
 		if err != nil {
 			problem := "--scenario: " + err.Error()
-			if guess := nearest.Name(name, sim.Names()); guess != "" {
+			if guess := audit.Nearest(name, sim.Names()); guess != "" {
 				problem += fmt.Sprintf("; did you mean %q?", guess)
 			}
 			return scenario, &flagError{[]string{problem}}

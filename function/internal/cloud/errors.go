@@ -44,20 +44,25 @@ func classify(ctx context.Context, err error, action string) *audit.Failure {
 	var api smithy.APIError
 	var dns *net.DNSError
 	var network net.Error
+	var cut *cutError
 	var answer *smithyhttp.ResponseError
 	switch {
 	case ctx.Err() != nil:
 		return fail(audit.Timeout, "%s: no answer in time", action)
 	case errors.As(err, &credentials):
 		return fail(audit.InvalidCredentials, "no usable AWS credentials: %v", credentials)
-	case errors.Is(err, errEndlessPages):
+	case errors.Is(err, errEndlessPages), errors.Is(err, errMalformed):
 		return fail(audit.ServiceError, "%s: %v", action, err)
 	case errors.As(err, &api) && api.ErrorCode() != "" && !isHTML(api):
 		return classifyCode(err, api, action, fail)
 	case errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusTooManyRequests:
-		return fail(audit.Throttled, "%s: still throttled (HTTP 429)", action)
+		return fail(audit.Throttled, "%s: still throttled%s (HTTP 429)", action, attempts(err))
 	case errors.As(err, &answer) && answer.HTTPStatusCode() >= 300:
 		return fail(audit.ServiceError, "%s: HTTP status %d without an AWS error code", action, answer.HTTPStatusCode())
+	case errors.As(err, &cut):
+		return fail(audit.Unreachable, "%s: the connection was cut in the middle of the answer: %v", action, root(err))
+	case strings.Contains(err.Error(), "malformed HTTP"): // net/http has no type for it
+		return fail(audit.ServiceError, "%s: the answer is not HTTP", action)
 	case errors.As(err, &dns):
 		return fail(audit.Unreachable, "no such host: %s", dns.Name)
 	case isCertificateError(err):
@@ -104,10 +109,13 @@ func classifyCode(err error, api smithy.APIError, action string, fail func(audit
 		if m := deniedAction.FindStringSubmatch(message); m != nil {
 			action = m[1]
 		}
-		if strings.Contains(message, "service control policy") {
+		if strings.Contains(strings.ToLower(message), "service control policy") {
 			which := ""
 			if m := policyARN.FindString(message); m != "" {
 				which = " (" + m + ")"
+			}
+			if strings.Contains(message, "because no ") {
+				return fail(audit.DeniedBySCP, "no service control policy allows %s", action)
 			}
 			return fail(audit.DeniedBySCP, "a service control policy denies %s%s", action, which)
 		}
@@ -123,15 +131,19 @@ func classifyCode(err error, api smithy.APIError, action string, fail func(audit
 	case tokenRefused[code]:
 		return fail(audit.InvalidCredentials, "%s: the token was refused (%s)", action, code)
 	case throttled || status == http.StatusTooManyRequests:
-		attempts := ""
-		var last *retry.MaxAttemptsError
-		if errors.As(err, &last) {
-			attempts = fmt.Sprintf(" after %d attempts", last.Attempt)
-		}
-		return fail(audit.Throttled, "%s: still throttled%s (%s)", action, attempts, code)
+		return fail(audit.Throttled, "%s: still throttled%s (%s)", action, attempts(err), code)
 	default:
 		return fail(audit.ServiceError, "%s: %s (HTTP %d) %s", action, code, status, message)
 	}
+}
+
+// attempts says how often a call was tried, where it was tried until the retries ran out.
+func attempts(err error) string {
+	var last *retry.MaxAttemptsError
+	if errors.As(err, &last) {
+		return fmt.Sprintf(" after %d attempts", last.Attempt)
+	}
+	return ""
 }
 
 var (

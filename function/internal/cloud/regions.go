@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,8 +20,11 @@ import (
 // Identify asks STS who the session is; it needs no permission. Its error says how to mend the credentials. It counts
 // its requests.
 func (s *Session) Identify(ctx context.Context) (audit.Identity, int, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.question(ctx)
 	defer cancel()
+	if _, err := s.cfg.Credentials.Retrieve(ctx); err != nil { // asked for apart, so that STS is not blamed
+		return audit.Identity{}, 0, s.whoAmIError(&audit.Failure{Reason: audit.InvalidCredentials, Detail: oneLine(err.Error()), Err: err})
+	}
 	ctx, calls := withCounter(ctx)
 	out, err := sts.NewFromConfig(s.cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
@@ -76,12 +80,8 @@ var accountRegion = map[string]string{"aws": "us-east-1", "aws-cn": "cn-northwes
 
 // Regions lists the regions of the session's account: from account:ListRegions, else from ec2:DescribeRegions, else the
 // named ones, whose opt-in status then nobody knows. Regions of another partition are never in the list, and the list is
-// never empty: its error is a *RegionListError, or an *audit.SelectionError for a named region of another partition. It
-// counts its requests.
+// never empty: its error is a *RegionListError. It counts its requests.
 func (s *Session) Regions(ctx context.Context, id audit.Identity, named []string) (audit.RegionList, int, error) {
-	if err := samePartition(id, named); err != nil {
-		return audit.RegionList{}, 0, err
-	}
 	ctx, calls := withCounter(ctx)
 	list, err := s.regions(ctx, id, named)
 	return list, int(calls.Load()), err
@@ -90,12 +90,11 @@ func (s *Session) Regions(ctx context.Context, id audit.Identity, named []string
 func (s *Session) regions(ctx context.Context, id audit.Identity, named []string) (audit.RegionList, error) {
 	var problems []string
 	try := func(source string, ask func(context.Context) ([]audit.Region, error)) (audit.RegionList, bool) {
-		ctx, cancel := context.WithTimeout(ctx, s.timeout)
+		ctx, cancel := s.question(ctx)
 		defer cancel()
 		regions, err := ask(ctx)
-		regions = inPartition(regions, id.Partition)
-		if err == nil && len(regions) == 0 {
-			err = errors.New("answered without a region of partition " + id.Partition)
+		if err == nil {
+			regions, err = inPartition(regions, id.Partition)
 		}
 		if err == nil {
 			return audit.RegionList{Regions: regions, Source: source}, true
@@ -124,28 +123,25 @@ func (s *Session) regions(ctx context.Context, id audit.Identity, named []string
 	return list, nil
 }
 
-func samePartition(id audit.Identity, named []string) error {
-	var problems []string
-	for _, name := range named {
-		if p := audit.PartitionOf(name); p != id.Partition {
-			problems = append(problems, fmt.Sprintf("regions: %q is in partition %s, the account is in %s", name, p, id.Partition))
-		}
-	}
-	if problems != nil {
-		return &audit.SelectionError{Problems: problems}
-	}
-	return nil
-}
-
-func inPartition(regions []audit.Region, partition string) []audit.Region {
-	kept := regions[:0]
+// inPartition drops the regions of other partitions. A name that cannot be one is an error: dropping it would lose a row.
+func inPartition(regions []audit.Region, partition string) ([]audit.Region, error) {
+	var kept []audit.Region
 	for _, r := range regions {
-		if audit.IsRegionName(r.Name) && audit.PartitionOf(r.Name) == partition {
+		if !hostLabel.MatchString(r.Name) {
+			return nil, fmt.Errorf("%w: lists a region named %q", errMalformed, oneLine(r.Name))
+		}
+		if audit.PartitionOf(r.Name) == partition {
 			kept = append(kept, r)
 		}
 	}
-	return kept
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("%w: has no region of partition %s", errMalformed, partition)
+	}
+	return kept, nil
 }
+
+// hostLabel is all that is asked of a region's name: it becomes part of a host's.
+var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 func (s *Session) listRegions(ctx context.Context, home string) ([]audit.Region, error) {
 	client := account.NewFromConfig(s.cfg, func(o *account.Options) { o.Region = home })
@@ -161,6 +157,9 @@ func (s *Session) listRegions(ctx context.Context, home string) ([]audit.Region,
 		out, err := client.ListRegions(ctx, &account.ListRegionsInput{MaxResults: aws.Int32(50), NextToken: token})
 		if err != nil {
 			return nil, err
+		}
+		if out.Regions == nil {
+			return nil, fmt.Errorf("%w: has no list of regions", errMalformed)
 		}
 		for _, r := range out.Regions {
 			regions = append(regions, audit.Region{Name: aws.ToString(r.RegionName), OptIn: optIn[r.RegionOptStatus]})
@@ -185,23 +184,29 @@ func (s *Session) describeRegions(ctx context.Context) ([]audit.Region, error) {
 	return regions, nil
 }
 
-// errEndlessPages says that a listing would never end.
-var errEndlessPages = errors.New("endless pages")
+var (
+	errEndlessPages = errors.New("endless pages")
+	// errMalformed says that an answer lacks what every answer of its kind has. The SDK takes an empty or foreign JSON
+	// document for an answer with nothing in it, which must not count as "nothing is there".
+	errMalformed = errors.New("the answer is malformed")
+)
 
-// maxPages bounds a listing, far above what any quota allows: 1,000 pages hold 100,000 rules, and a bus holds 300.
-const maxPages = 1000
+// maxPages bounds a listing: 50 pages hold 5,000 rules, and the quota is 300 a bus.
+const maxPages = 50
 
 // pages calls next with each page's token until there is none, and refuses a listing that goes round in a circle.
 func pages(next func(token *string) (*string, error)) error {
 	var token *string
+	seen := map[string]bool{}
 	for range maxPages {
 		following, err := next(token)
 		if err != nil || aws.ToString(following) == "" {
 			return err
 		}
-		if token != nil && *token == *following {
+		if seen[*following] {
 			return fmt.Errorf("%w: the same page token came twice", errEndlessPages)
 		}
+		seen[*following] = true
 		token = following
 	}
 	return fmt.Errorf("%w: stopped after %d", errEndlessPages, maxPages)

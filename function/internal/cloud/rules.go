@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -57,6 +58,9 @@ func (r *reader) readAll(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
+		if out.EventBuses == nil {
+			return nil, fmt.Errorf("%w: has no list of event buses", errMalformed)
+		}
 		for _, bus := range out.EventBuses {
 			if name := aws.ToString(bus.Name); name != audit.DefaultBus {
 				if err := r.readBus(ctx, name); err != nil {
@@ -64,6 +68,7 @@ func (r *reader) readAll(ctx context.Context) error {
 				}
 			}
 		}
+		r.operation = "ListEventBuses" // reading the buses has changed it
 		return out.NextToken, nil
 	})
 }
@@ -73,7 +78,7 @@ func (r *reader) readBus(ctx context.Context, bus string) error {
 	if bus != audit.DefaultBus { // the default bus needs no name, and so no permission on one
 		in.EventBusName = aws.String(bus)
 	}
-	r.snapshot.Buses++
+	read := false
 	err := pages(func(token *string) (*string, error) {
 		in.NextToken = token
 		r.operation = "ListRules"
@@ -81,7 +86,18 @@ func (r *reader) readBus(ctx context.Context, bus string) error {
 		if err != nil {
 			return nil, err
 		}
-		return out.NextToken, r.addPage(ctx, bus, out.Rules)
+		if out.Rules == nil {
+			return nil, fmt.Errorf("%w: has no list of rules", errMalformed)
+		}
+		if !read {
+			read = true
+			r.snapshot.Buses++
+		}
+		if err := r.addPage(ctx, in.EventBusName, out.Rules); err != nil {
+			return nil, err
+		}
+		r.operation = "ListRules" // asking for targets has changed it
+		return out.NextToken, nil
 	})
 	if isNotFound(err) && bus != audit.DefaultBus {
 		return nil // the bus was deleted since it was listed, and its rules with it
@@ -89,18 +105,18 @@ func (r *reader) readBus(ctx context.Context, bus string) error {
 	return err
 }
 
-func (r *reader) addPage(ctx context.Context, bus string, page []types.Rule) error {
+func (r *reader) addPage(ctx context.Context, bus *string, page []types.Rule) error {
 	for _, listed := range page {
 		rule := audit.Rule{
 			Name:        aws.ToString(listed.Name),
-			Bus:         bus,
+			Bus:         aws.ToString(bus),
 			State:       audit.State(listed.State),
 			Description: aws.ToString(listed.Description),
 			ManagedBy:   aws.ToString(listed.ManagedBy),
 		}
 		if r.policy.NeedsTarget(rule) && !r.snapshot.Settled(r.policy) {
 			var err error
-			if rule.HasTarget, err = r.hasTarget(ctx, listed); err != nil {
+			if rule.HasTarget, err = r.hasTarget(ctx, bus, listed.Name); err != nil {
 				return err
 			}
 		}
@@ -112,16 +128,22 @@ func (r *reader) addPage(ctx context.Context, bus string, page []types.Rule) err
 	return nil
 }
 
-func (r *reader) hasTarget(ctx context.Context, rule types.Rule) (bool, error) {
+// hasTarget asks for the rule on the bus that is being read; nil is the default bus.
+func (r *reader) hasTarget(ctx context.Context, bus, rule *string) (bool, error) {
 	r.operation = "ListTargetsByRule"
 	found := false
 	err := pages(func(token *string) (*string, error) {
 		out, err := r.client.ListTargetsByRule(ctx, &eventbridge.ListTargetsByRuleInput{
-			Rule: rule.Name, EventBusName: rule.EventBusName, Limit: aws.Int32(1), NextToken: token,
+			Rule: rule, EventBusName: bus, Limit: aws.Int32(1), NextToken: token,
 		})
-		if err != nil || len(out.Targets) > 0 {
-			found = err == nil
+		switch {
+		case err != nil:
 			return nil, err
+		case out.Targets == nil:
+			return nil, fmt.Errorf("%w: has no list of targets", errMalformed)
+		case len(out.Targets) > 0:
+			found = true
+			return nil, nil
 		}
 		return out.NextToken, nil
 	})

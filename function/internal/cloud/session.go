@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -26,7 +27,7 @@ type HTTPClient interface {
 // Session makes every client, for whatever region, on one shared HTTP client. It is safe for concurrent use.
 type Session struct {
 	cfg       aws.Config
-	transport interface{ CloseIdleConnections() } // nil where the HTTP client is not ours
+	transport *http.Transport // nil where the HTTP client is not ours
 	timeout   time.Duration
 }
 
@@ -62,11 +63,35 @@ func Open(ctx context.Context) (*Session, error) {
 			return nil, fmt.Errorf("AWS_ENDPOINT_URL: want http://HOST:PORT or https://HOST, got %q", oneLine(*cfg.BaseEndpoint))
 		}
 	}
-	s := newSession(cfg, accountTimeout)
-	if c, ok := cfg.HTTPClient.(interface{ CloseIdleConnections() }); ok {
-		s.transport = c
+	// The SDK's own client keeps its transport to itself; this one's idle connections can be closed.
+	transport := httpClient.GetTransport()
+	if c, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok { // with the certificates of AWS_CA_BUNDLE
+		transport = c.GetTransport()
 	}
+	cfg.HTTPClient = &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	cfg.Retryer = retryer(cfg, 0)
+	s := newSession(cfg, accountTimeout)
+	s.transport = transport
 	return s, nil
+}
+
+// retryer is the SDK's own, in the mode and with the attempts that the user set, which also retries a throttle that has no
+// error code.
+func retryer(cfg aws.Config, maxBackoff time.Duration) func() aws.Retryer {
+	standard := func(o *retry.StandardOptions) {
+		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}})
+		o.MaxAttempts = cmp.Or(cfg.RetryMaxAttempts, o.MaxAttempts)
+		o.MaxBackoff = cmp.Or(maxBackoff, o.MaxBackoff)
+	}
+	return func() aws.Retryer {
+		if cfg.RetryMode == aws.RetryModeAdaptive {
+			return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) { o.StandardOptions = append(o.StandardOptions, standard) })
+		}
+		return retry.NewStandard(standard)
+	}
 }
 
 // Static are the settings of a session that reads neither environment nor files.
@@ -87,14 +112,8 @@ func OpenStatic(o Static) *Session {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: o.AccessKeyID, SecretAccessKey: o.SecretAccessKey, Source: "static"}, nil
 		}),
-		Retryer: func() aws.Retryer {
-			return retry.NewStandard(func(r *retry.StandardOptions) {
-				if o.MaxBackoff > 0 {
-					r.MaxBackoff = o.MaxBackoff
-				}
-			})
-		},
 	}
+	cfg.Retryer = retryer(cfg, o.MaxBackoff)
 	return newSession(cfg, cmp.Or(o.Timeout, accountTimeout))
 }
 
@@ -119,6 +138,16 @@ func newSession(cfg aws.Config, timeout time.Duration) *Session {
 	return &Session{cfg: cfg, timeout: timeout}
 }
 
+// question bounds a question that is not about a region: by accountTimeout, and by a third of what is left, so that one
+// that hangs leaves time for its fallback and for the regions.
+func (s *Session) question(ctx context.Context) (context.Context, context.CancelFunc) {
+	timeout := s.timeout
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(deadline)/3)
+	}
+	return context.WithTimeout(ctx, timeout)
+}
+
 // Close drops idle connections. A Lambda function calls it at the end of a run: a connection does not live through the
 // freeze between two runs.
 func (s *Session) Close() {
@@ -134,8 +163,29 @@ func (c counting) Do(r *http.Request) (*http.Response, error) {
 	if n, ok := r.Context().Value(counterKey{}).(*atomic.Int64); ok {
 		n.Add(1)
 	}
-	return c.HTTPClient.Do(r)
+	resp, err := c.HTTPClient.Do(r)
+	if err == nil {
+		resp.Body = cutBody{resp.Body}
+	}
+	return resp, err
 }
+
+// cutBody tells an answer that broke off on the way from one that came whole and makes no sense.
+type cutBody struct{ io.ReadCloser }
+
+func (b cutBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = &cutError{err}
+	}
+	return n, err
+}
+
+type cutError struct{ err error }
+
+func (e *cutError) Error() string         { return e.err.Error() }
+func (e *cutError) Unwrap() error         { return e.err }
+func (e *cutError) ConnectionError() bool { return true } // to the SDK: worth a retry
 
 type counterKey struct{}
 

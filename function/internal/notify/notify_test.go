@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,8 +108,12 @@ func TestGoldens(t *testing.T) {
 // check holds a message to what SNS, mail clients and phones take, whatever is in it.
 func check(t *testing.T, m notify.Message) {
 	t.Helper()
-	if n := m.Size(); n > notify.MaxBytes {
-		t.Errorf("%d bytes, SNS takes %d", n, notify.MaxBytes)
+	size := len(m.Subject) + len(m.Body)
+	for _, a := range m.Attributes {
+		size += len(a.Name) + len(a.Type) + len(a.Value)
+	}
+	if size > 262_144 || size != m.Size() {
+		t.Errorf("%d bytes, it says %d; SNS takes 262,144", size, m.Size())
 	}
 	for _, c := range m.Subject {
 		if c < ' ' || c > '~' {
@@ -212,6 +217,9 @@ func TestSizeLimit(t *testing.T) {
 			if got.Summary[audit.NonCompliant] != 2*accounts || got.Coverage.Scopes != len(evaluations) {
 				t.Error("the sums were cut too")
 			}
+			if !slices.IsSortedFunc(got.Evaluations, func(a, b audit.Evaluation) int { return strings.Compare(a.Scope().String(), b.Scope().String()) }) {
+				t.Error("the kept evaluations are not in the record's order")
+			}
 			passing := 0
 			for _, e := range got.Evaluations {
 				if e.Status == audit.Compliant {
@@ -228,6 +236,28 @@ func TestSizeLimit(t *testing.T) {
 				t.Error("composing changed the record itself")
 			}
 		})
+	}
+}
+
+// The longest texts that names can make still fit a phone and a subject.
+func TestShortTextsStayShort(t *testing.T) {
+	for _, n := range []int{1, 5, 34, 300} {
+		var evaluations []audit.Evaluation
+		for i := range n {
+			evaluations = append(evaluations, evaluation(fmt.Sprintf("xx-a-very-long-name-of-a-region-%d", i+1), audit.NoRules, "x"))
+		}
+		m, err := notify.Compose(recordOf(evaluations...), record.Failing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, m)
+		var texts map[string]string
+		if err := json.Unmarshal([]byte(m.Body), &texts); err != nil {
+			t.Fatal(err)
+		}
+		if n > 5 && (len(texts["sms"]) < 100 || !strings.Contains(texts["sms"], " +")) {
+			t.Errorf("%d regions: sms %q", n, texts["sms"])
+		}
 	}
 }
 

@@ -153,7 +153,7 @@ func candidates(ctx context.Context, d Directory, o Options, t trigger.Trigger, 
 	if err != nil {
 		return nil, list, calls, err
 	}
-	candidates, err := audit.Select(id.Account, list, selection)
+	candidates, err := audit.Select(id, list, selection)
 	return candidates, list, calls, err
 }
 
@@ -163,6 +163,11 @@ func publish(ctx context.Context, p Publisher, o Options, t trigger.Trigger, kin
 		return nil
 	}
 	r.Notification = record.Notification{TopicARN: o.Notify.TopicARN, Kind: kind}
+	if deadline, ok := ctx.Deadline(); ok { // an error that is late is no error: Lambda would end the function without a word
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(500*time.Millisecond, time.Until(deadline)/10)))
+		defer cancel()
+	}
 	message, err := notify.Compose(*r, kind)
 	if err == nil {
 		r.Notification.MessageID, err = p.Publish(ctx, o.Notify.TopicARN, message)

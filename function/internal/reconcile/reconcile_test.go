@@ -321,4 +321,63 @@ func TestANewRegion(t *testing.T) {
 	}
 }
 
+// What a payload selects is still held to what the settings leave out; a run that asks nothing says so.
+func TestPayloadRegionsAndExclusions(t *testing.T) {
+	w, o := world(t, everyKind), options()
+	o.Selection.Exclude = []string{"eu-west-1"}
+	r, err := reconcile.Run(t.Context(), session(w, "us-east-1"), o, trigger.Trigger{Regions: []string{"eu-west-1", "eu-west-2"}})
+	if err != nil || len(r.Evaluations) != 2 || row(t, r, "eu-west-1").Reason != audit.Excluded || row(t, r, "eu-west-2").Reason != audit.NoRules {
+		t.Errorf("%+v, %v", r.Evaluations, err)
+	}
+	r, err = reconcile.Run(t.Context(), session(w, "us-east-1"), o, trigger.Trigger{Regions: []string{"eu-west-1"}})
+	if err != nil || len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], "no region was asked") {
+		t.Errorf("%q, %v", r.Warnings, err)
+	}
+}
+
+func TestATopicOfAnotherPartition(t *testing.T) {
+	w, o := world(t, healthy), options()
+	o.Notify.TopicARN = "arn:aws-cn:sns:cn-north-1:123456789012:alerts"
+	_, err := run(t.Context(), w, o)
+	var selection *audit.SelectionError
+	if !errors.As(err, &selection) || !strings.Contains(err.Error(), "is in partition aws-cn, the account is in aws") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Whatever hangs before the regions are asked leaves time for its fallback, for the regions and for the message.
+func TestHangingAccountQuestions(t *testing.T) {
+	for _, left := range []time.Duration{6 * time.Second, 15 * time.Second, 60 * time.Second} {
+		t.Run(left.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), left)
+				defer cancel()
+				w := world(t, `{"topics": ["`+topic+`"]}`, sim.Fault{Kind: sim.Hang, Service: "sts"}, sim.Fault{Kind: sim.Hang, Service: "account"})
+				o := options()
+				o.Fallback = audit.Identity{Account: "123456789012", Partition: "aws", ARN: "arn:aws:lambda:us-east-1:123456789012:function:f"}
+				r, err := run(ctx, w, o)
+				if err != nil || r.Summary[audit.NonCompliant] != 17 || r.Coverage.RegionSource != audit.SourceEC2 || len(r.Warnings) != 2 {
+					t.Fatalf("%+v %q %v", r.Coverage, r.Warnings, err)
+				}
+				published(t, w)
+			})
+		})
+	}
+}
+
+// A message that cannot be sent in time is an error before the deadline, not a death at it.
+func TestPublishingEndsBeforeTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const left = 12 * time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), left)
+		defer cancel()
+		start := time.Now()
+		_, err := run(ctx, world(t, `{"topics": ["`+topic+`"]}`, sim.Fault{Kind: sim.Hang, Service: "events"}, sim.Fault{Kind: sim.Hang, Service: "sns"}), options())
+		var failed *reconcile.PublishError
+		if took := time.Since(start); !errors.As(err, &failed) || left-took < 100*time.Millisecond {
+			t.Errorf("after %s of %s: %v", took, left, err)
+		}
+	})
+}
+
 var _ reconcile.Cloud = (*cloud.Session)(nil)

@@ -60,7 +60,7 @@ const (
 
 // Notification is what was published.
 type Notification struct {
-	TopicARN  string `json:"topicArn,omitempty"`
-	MessageID string `json:"messageId,omitempty"` // empty inside the message itself, which has no id before it is sent
+	TopicARN  string `json:"topicArn"`
+	MessageID string `json:"messageId"` // empty inside the message itself, which has no id before it is sent
 	Kind      Kind   `json:"kind"`
 }

@@ -59,6 +59,8 @@ func TestBadSettings(t *testing.T) {
 		{"notify", "NOTIFY_ON=sometimes", `NOTIFY_ON: want always or never, got "sometimes"`},
 		{"mode", "MODE=remediate", `MODE: want report, got "remediate"`},
 		{"concurrency zero", "CONCURRENCY=0", `CONCURRENCY: want a whole number from 1 to 1024, got "0"`},
+		{"concurrency too high", "CONCURRENCY=1025", `CONCURRENCY: want a whole number from 1 to 1024, got "1025"`},
+		{"an endless value", "COMPLIANCE_POLICY=" + strings.Repeat("x", 5000), `COMPLIANCE_POLICY: want conformity or strict, got "xxx`},
 		{"concurrency text", "CONCURRENCY=many", `CONCURRENCY: want a whole number from 1 to 1024, got "many"`},
 		{"timeout without unit", "REGION_TIMEOUT=10", `REGION_TIMEOUT: want a duration from 100ms to 10m, such as 10s, got "10"`},
 		{"timeout negative", "REGION_TIMEOUT=-1s", "REGION_TIMEOUT: want a duration"},
@@ -67,7 +69,7 @@ func TestBadSettings(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := settings.Read(settings.Environment([]string{test.variable}))
 			var bad *settings.Error
-			if !errors.As(err, &bad) || len(bad.Problems) != 1 || !strings.HasPrefix(err.Error(), test.says) {
+			if !errors.As(err, &bad) || len(bad.Problems) != 1 || len(err.Error()) > 500 || !strings.HasPrefix(err.Error(), test.says) {
 				t.Errorf("error %v, want %q", err, test.says)
 			}
 		})

@@ -5,6 +5,7 @@ package trigger
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +15,6 @@ import (
 	"strings"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
-	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/nearest"
 )
 
 // Kind says what started a run.
@@ -65,14 +65,14 @@ func Parse(payload []byte, requestID string) (Trigger, error) {
 		return Trigger{}, &PayloadError{[]string{err.Error()}}
 	}
 	if _, ok := keys["detail-type"]; ok {
-		return scheduled(keys)
+		return scheduled(keys, requestID)
 	}
 	return manual(keys, requestID)
 }
 
 // scheduled reads the envelope of an EventBridge event. Keys beyond the ones used here are AWS's to add.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
-func scheduled(keys map[string]json.RawMessage) (Trigger, error) {
+func scheduled(keys map[string]json.RawMessage, requestID string) (Trigger, error) {
 	var problems []string
 	text := func(key string) string {
 		value, err := stringValue(keys[key])
@@ -92,11 +92,9 @@ func scheduled(keys map[string]json.RawMessage) (Trigger, error) {
 			problems = append(problems, fmt.Sprintf("event %q from %q is not one that this function acts on: only \"Scheduled Event\" from aws.events or aws.scheduler is", detailType, source))
 		}
 	}
-	id := ""
-	if problems == nil {
-		if id = text("id"); id == "" && problems == nil {
-			problems = append(problems, "id: is empty, a scheduled event has one")
-		}
+	id := requestID
+	if _, ok := keys["id"]; ok && problems == nil {
+		id = cmp.Or(text("id"), requestID)
 	}
 	if problems != nil {
 		return Trigger{}, &PayloadError{problems}
@@ -156,7 +154,7 @@ func manual(keys map[string]json.RawMessage, requestID string) (Trigger, error) 
 			}
 		default:
 			problem := fmt.Sprintf("unknown key %q", key)
-			if guess := nearest.Name(strings.ToLower(key), manualKeys); guess != "" {
+			if guess := audit.Nearest(strings.ToLower(key), manualKeys); guess != "" {
 				problem += fmt.Sprintf(", did you mean %q?", guess)
 			} else {
 				problem += ", known are " + strings.Join(manualKeys, ", ")

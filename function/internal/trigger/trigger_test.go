@@ -23,6 +23,7 @@ func TestParse(t *testing.T) {
 			trigger.Trigger{Kind: trigger.Schedule, ID: "53dc4d37"}},
 		{"scheduler, detail is a string", `{"id":"e-1","detail-type":"Scheduled Event","source":"aws.scheduler","detail":"{}","a-key-of-next-year":1}`,
 			trigger.Trigger{Kind: trigger.Schedule, ID: "e-1"}},
+		{"no id: the request's", `{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`, trigger.Trigger{Kind: trigger.Schedule, ID: "req-1"}},
 		{"all keys", `{"action":"audit","regions":["eu-west-1","us-east-1"],"accounts":["123456789012"],"notify":true}`,
 			trigger.Trigger{Kind: trigger.Manual, ID: "req-1", Action: trigger.Audit, Regions: []string{"eu-west-1", "us-east-1"}, Accounts: []string{"123456789012"}, Notify: yes()}},
 		{"no notification", ` { "notify" : false } `, trigger.Trigger{Kind: trigger.Manual, ID: "req-1", Notify: no()}},
@@ -72,8 +73,7 @@ func TestRefusedPayloads(t *testing.T) {
 		{"all at once", `{"action":"fix","notify":1,"x":2}`, "notify: want true or false"},
 		{"another event", `{"detail-type":"AWS API Call via CloudTrail","source":"aws.events","id":"1"}`, `event "AWS API Call via CloudTrail" from "aws.events" is not one`},
 		{"a forged source", `{"detail-type":"Scheduled Event","source":"my.app","id":"1"}`, `from "my.app"`},
-		{"an event without id", `{"detail-type":"Scheduled Event","source":"aws.events","id":""}`, "id: is empty"},
-		{"an event with no id", `{"detail-type":"Scheduled Event","source":"aws.events"}`, "id: is missing"},
+		{"an id that is none", `{"detail-type":"Scheduled Event","source":"aws.events","id":7}`, "id: want a string"},
 		{"event and request in one", `{"detail-type":"Scheduled Event","source":"aws.events","id":"1","action":"remediate"}`, `"action" does not go with "detail-type"`},
 		{"forging a line", `{"action":"x\nall is well"}`, `"x\nall is well"`},
 	} {

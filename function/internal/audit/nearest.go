@@ -1,10 +1,8 @@
-// Package nearest finds the name that somebody most likely meant, for error messages that correct a typo. It is pure and
-// knows nothing of what the names stand for.
-package nearest
+package audit
 
-// Name returns the candidate with the smallest edit distance to word, the first of equals, or "" when none is near
+// Nearest finds the name that somebody most likely meant, for messages that correct a typo. It returns the candidate with the smallest edit distance to word, the first of equals, or "" when none is near
 // enough to be worth suggesting (more than a third of the word would have to change).
-func Name(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", max(2, len(word)/3)+1
 	for _, c := range candidates {
 		if d := distance(word, c); d < bestDistance {
