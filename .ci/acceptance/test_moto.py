@@ -93,7 +93,7 @@ class Audited(MotoCase):
                 self.assertEqual(record["trigger"]["kind"], "cli")
                 self.assertRegex(record["startedAt"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
                 self.assertLessEqual(record["startedAt"][:19], record["finishedAt"][:19])
-                self.assertEqual(record["notification"], {"kind": "NONE"})
+                self.assertEqual(record["notification"], {"topicArn": "", "messageId": "", "kind": "NONE"})
 
     def test_moto_has_no_ListRegions_and_a_warning_says_so(self):
         for policy, result in self.results.items():

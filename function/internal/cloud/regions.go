@@ -127,7 +127,7 @@ func (s *Session) regions(ctx context.Context, id audit.Identity, named []string
 func inPartition(regions []audit.Region, partition string) ([]audit.Region, error) {
 	var kept []audit.Region
 	for _, r := range regions {
-		if !hostLabel.MatchString(r.Name) {
+		if len(r.Name) > 63 || !hostLabel.MatchString(r.Name) {
 			return nil, fmt.Errorf("%w: lists a region named %q", errMalformed, oneLine(r.Name))
 		}
 		if audit.PartitionOf(r.Name) == partition {
@@ -141,7 +141,7 @@ func inPartition(regions []audit.Region, partition string) ([]audit.Region, erro
 }
 
 // hostLabel is all that is asked of a region's name: it becomes part of a host's.
-var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
 func (s *Session) listRegions(ctx context.Context, home string) ([]audit.Region, error) {
 	client := account.NewFromConfig(s.cfg, func(o *account.Options) { o.Region = home })

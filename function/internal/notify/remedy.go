@@ -64,8 +64,8 @@ func Groups(evaluations []audit.Evaluation, status audit.Status) []Group {
 // safeName is what AWS allows in the name of a rule; safeBus adds the slashes of partner event buses. Anything else is
 // not AWS's and must not get into a command that a person pastes.
 var (
-	safeName = regexp.MustCompile(`^[.\-_A-Za-z0-9]{1,64}$`)
-	safeBus  = regexp.MustCompile(`^[/.\-_A-Za-z0-9]{1,256}$`)
+	safeName = regexp.MustCompile(`^[.\-_A-Za-z0-9]+$`)
+	safeBus  = regexp.MustCompile(`^[/.\-_A-Za-z0-9]+$`)
 )
 
 // commands are AWS CLI commands that mend a failing scope. They name a rule only where there is no choice to make: which of
