@@ -11,6 +11,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ZIP_LIMIT := 4000000
 FUZZ_TIME ?= 60s
 
+CLI := github.com/eventbridge-auditor/eventbridge-auditor/function/internal/cli
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
+COMMIT = $(shell git rev-parse HEAD 2>/dev/null)
 HAS_PYTHON := $(shell $(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes)
 GO_ARCH := $(shell go env GOARCH)
 SAM_ARCH := $(if $(filter amd64,$(GO_ARCH)),x86_64,arm64)
@@ -31,7 +34,7 @@ demo: ## the whole story on a simulated AWS: no account, no network
 
 .PHONY: build
 build: ## the terminal program, into bin/
-	go build -trimpath -o bin/eventbridge-auditor ./function/cmd/eventbridge-auditor
+	go build -trimpath -ldflags "-X $(CLI).Version=$(VERSION) -X $(CLI).Commit=$(COMMIT)" -o bin/eventbridge-auditor ./function/cmd/eventbridge-auditor
 
 .PHONY: test
 test: test-go ## all tests: Go with the race detector, then the real components where Python is there

@@ -138,7 +138,7 @@ func FuzzServeHTTP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, head, body []byte) {
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(string(head))))
 		if err != nil {
-			t.Skip()
+			return // not HTTP: the server never sees it
 		}
 		r.Body = http.NoBody
 		if len(body) > 0 {
