@@ -209,5 +209,5 @@ func pages(next func(token *string) (*string, error)) error {
 		seen[*following] = true
 		token = following
 	}
-	return fmt.Errorf("%w: stopped after %d", errEndlessPages, maxPages)
+	return fmt.Errorf("%w: stopped after %d pages", errEndlessPages, maxPages)
 }

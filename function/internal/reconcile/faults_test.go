@@ -45,7 +45,7 @@ var faults = []outcome{
 	{"unavailable", sim.Fault{Kind: sim.Unavailable}, audit.ServiceError, "(HTTP 503)"},
 	{"an unknown code", sim.Fault{Kind: sim.UnknownCode}, audit.ServiceError, "(HTTP 400)"},
 	{"an unknown operation", sim.Fault{Kind: sim.UnknownOperation}, audit.ServiceError, "UnknownOperationException"},
-	{"endless pages", sim.Fault{Kind: sim.EndlessPages}, audit.ServiceError, "endless pages: stopped after 50"},
+	{"endless pages", sim.Fault{Kind: sim.EndlessPages}, audit.ServiceError, "endless pages: stopped after 50 pages"},
 	{"the same page for ever", sim.Fault{Kind: sim.SameToken}, audit.ServiceError, "endless pages: the same page token came twice"},
 }
 
