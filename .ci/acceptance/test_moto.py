@@ -49,7 +49,7 @@ class Audited(MotoCase):
     def check_evidence(self, row, facts):
         evidence = row["evidence"]
         if not facts.enabled:  # never asked
-            nothing = {"buses": 0, "rules": 0, "active": 0, "managed": 0, "complete": False, "examples": []}
+            nothing = {"buses": 0, "rules": 0, "active": 0, "managed": 0, "own": 0, "complete": False, "examples": []}
             self.assertEqual((evidence, row["apiCalls"]), (nothing, 0))
             return
         for name in ("buses", "rules", "active", "managed"):

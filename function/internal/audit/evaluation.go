@@ -35,6 +35,7 @@ type Evidence struct {
 	Rules    int      `json:"rules"`    // rules read
 	Active   int      `json:"active"`   // of those, rules in an active state
 	Managed  int      `json:"managed"`  // of those, rules that belong to AWS services, in any state
+	Own      int      `json:"own"`      // of those, rules that are this product's own plumbing, in any state
 	Complete bool     `json:"complete"` // false: reading stopped, since the verdict was settled or could not be reached
 	Examples []string `json:"examples"` // at most a few names, of the rules that show the reason best; BUS/NAME off the default bus
 }
@@ -79,7 +80,7 @@ func (c Candidate) evaluation(p Policy, reason Reason, detail string, s Snapshot
 		Account: c.Account, Region: c.Region,
 		Status: p.Status(reason), Reason: reason, Detail: detail,
 		Evidence: Evidence{
-			Buses: s.Buses, Rules: s.rules, Active: s.active, Managed: s.managed, Complete: s.Complete,
+			Buses: s.Buses, Rules: s.rules, Active: s.active, Managed: s.managed, Own: s.own, Complete: s.Complete,
 			Examples: append([]string{}, s.examples(reason)...),
 		},
 		APICalls: s.APICalls, DurationMS: took.Milliseconds(), ConsoleURL: c.ConsoleURL(),

@@ -82,10 +82,12 @@ type Snapshot struct {
 	APICalls int  // requests sent, retries included
 
 	rules, active, managed int
+	own                    int
 	activeBy               [origins]int
 	targetedBy             [origins]int // active and with a target
 	examplesBy             [origins][]string
-	inactive               []string
+	inactive               []string // the customer's, or made as remediation
+	inactiveOthers         []string
 	unknownStates          []string
 }
 
@@ -97,16 +99,21 @@ func (s *Snapshot) Add(r Rule) {
 	}
 	origin := r.Origin()
 	s.rules++
-	if origin == OriginManaged {
+	switch origin {
+	case OriginManaged:
 		s.managed++
+	case OriginAuditor:
+		s.own++
 	}
 	if !r.State.Known() && len(s.unknownStates) < examplesKept {
 		s.unknownStates = append(s.unknownStates, name+" is "+string(r.State))
 	}
 	if !r.State.Active() {
-		// Rules of AWS services and the product's own are not for a person to enable: they are no examples.
+		// Rules of AWS services and the product's own are not for a person to enable: the others are named first.
 		if mine := origin == OriginCustomer || origin == OriginRemediation; mine && len(s.inactive) < examplesKept {
 			s.inactive = append(s.inactive, name)
+		} else if !mine && len(s.inactiveOthers) < examplesKept {
+			s.inactiveOthers = append(s.inactiveOthers, name)
 		}
 		return
 	}

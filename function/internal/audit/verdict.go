@@ -90,7 +90,8 @@ func (s *Snapshot) examples(r Reason) []string {
 	case OnlyAuditorRules:
 		return s.examplesBy[OriginAuditor]
 	default:
-		return s.inactive
+		all := append(append([]string(nil), s.inactive...), s.inactiveOthers...)
+		return all[:min(len(all), examplesKept)]
 	}
 }
 

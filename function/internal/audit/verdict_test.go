@@ -160,7 +160,7 @@ func TestEvidence(t *testing.T) {
 	}
 	e := judge(audit.Candidate{}, audit.Conformity, fixed{rules: rules})
 	got := e.Evidence
-	if got.Buses != 1 || got.Rules != 6 || got.Active != 0 || got.Managed != 1 || !got.Complete || len(got.Examples) != 3 || got.Examples[0] != "a" {
+	if got.Buses != 1 || got.Rules != 6 || got.Active != 0 || got.Managed != 1 || got.Own != 1 || !got.Complete || len(got.Examples) != 3 || got.Examples[0] != "a" {
 		t.Errorf("evidence %+v", got)
 	}
 	e = judge(audit.Candidate{}, audit.Strict, fixed{rules: []audit.Rule{

@@ -288,6 +288,28 @@ func TestDue(t *testing.T) {
 	}
 }
 
+// A rule is named in a command only where it is the only one, and a person's own: no command may enable a rule that
+// somebody turned off for a reason, or one that would not mend the region.
+func TestCommandsMakeNoChoice(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		evidence audit.Evidence
+		want     string
+	}{
+		{"the only rule", audit.Evidence{Rules: 1, Examples: []string{"nightly"}}, "--name nightly"},
+		{"one of two", audit.Evidence{Rules: 2, Examples: []string{"delete-old", "guard"}}, "--name RULE_NAME"},
+		{"one of many", audit.Evidence{Rules: 7, Examples: []string{"delete-old"}}, "--name RULE_NAME"},
+		{"of an AWS service", audit.Evidence{Rules: 1, Managed: 1, Examples: []string{"AutoScalingManagedRule"}}, "--name RULE_NAME"},
+		{"the product's own", audit.Evidence{Rules: 1, Own: 1, Examples: []string{"tick"}}, "--name RULE_NAME"},
+	} {
+		e := evaluation("eu-west-1", audit.NoActiveRules, "x")
+		e.Evidence = test.evidence
+		if got := notify.Groups([]audit.Evaluation{e}, audit.NonCompliant)[0].Commands; len(got) != 1 || !strings.HasSuffix(got[0], test.want) {
+			t.Errorf("%s: %q", test.name, got)
+		}
+	}
+}
+
 func TestEveryProblemHasAdvice(t *testing.T) {
 	for _, reason := range audit.Reasons() {
 		for _, policy := range audit.Policies() {

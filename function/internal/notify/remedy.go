@@ -76,7 +76,7 @@ func commands(e audit.Evaluation) []string {
 		return nil
 	}
 	rule, onBus := "RULE_NAME", ""
-	if len(e.Evidence.Examples) == 1 && e.Evidence.Rules <= 1 {
+	if x := e.Evidence; len(x.Examples) == 1 && x.Rules <= 1 && x.Managed+x.Own == 0 {
 		name, bus := e.Evidence.Examples[0], ""
 		if i := strings.LastIndexByte(name, '/'); i >= 0 {
 			name, bus = name[i+1:], name[:i]
