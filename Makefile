@@ -10,6 +10,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # What a zip of the function may weigh: it is downloaded on every cold start.
 ZIP_LIMIT := 4000000
 FUZZ_TIME ?= 60s
+# The random world of the moto tests: the same one each time, but for `make fuzz`.
+ACCEPTANCE_SEED ?= 20261122
 
 CLI := github.com/eventbridge-auditor/eventbridge-auditor/function/internal/cli
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -72,7 +74,7 @@ test-sam: $(VENV)/ready
 
 .PHONY: test-acceptance
 test-acceptance: $(VENV)/ready build
-	AUDITOR=$(CURDIR)/bin/eventbridge-auditor $(BIN)/python .ci/acceptance/run.py
+	ACCEPTANCE_SEED=$(ACCEPTANCE_SEED) AUDITOR=$(CURDIR)/bin/eventbridge-auditor $(BIN)/python .ci/acceptance/run.py
 
 .PHONY: check
 check: check-go check-deploy check-size ## formatting, static analysis, templates, the function's size
@@ -105,12 +107,13 @@ bench: ## the figures, each beside its goal
 	@$(MAKE) --no-print-directory check-size
 
 .PHONY: fuzz
-fuzz: ## a minute for each fuzz target; what is found is kept under testdata/fuzz
+fuzz: $(VENV)/ready build ## a minute for each fuzz target; what is found is kept under testdata/fuzz
 	@set -e; for file in $$(git grep -lE '^func Fuzz' -- '*_test.go'); do \
 		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z]*)\(.*/\1/p' $$file); do \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) ./$$(dirname $$file); \
 		done; \
 	done
+	for i in 1 2 3 4 5; do ACCEPTANCE_SEED= AUDITOR=$(CURDIR)/bin/eventbridge-auditor $(BIN)/python .ci/acceptance/run.py test_moto.AtRandom || exit 1; done
 
 .PHONY: golden
 golden: ## rewrite the golden files; read the difference before you commit it
