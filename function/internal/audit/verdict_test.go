@@ -141,7 +141,7 @@ func TestOnlyThreeReasonsPass(t *testing.T) {
 	}
 	reasons := append(audit.Reasons(), "A_REASON_OF_A_LATER_VERSION", "")
 	if len(reasons) != 18+2 {
-		t.Errorf("%d reasons, the contract has 18", len(reasons)-2)
+		t.Errorf("%d reasons, README.md has 18", len(reasons)-2)
 	}
 	for policy, want := range passes {
 		for _, r := range reasons {

@@ -104,7 +104,7 @@ func TestVerdictsEndToEnd(t *testing.T) {
 	}
 }
 
-// The record keeps to the contract's keys.
+// The record has every key that README.md shows.
 func TestRecordKeys(t *testing.T) {
 	w := world(t, everyKind)
 	r, err := run(t.Context(), w, options())
