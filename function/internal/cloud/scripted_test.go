@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -208,6 +209,10 @@ func TestNotHTTPAtAll(t *testing.T) {
 			if err != nil {
 				return
 			}
+			// A request that is answered before it is sent whole may come out as a cut connection instead.
+			if request, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				io.Copy(io.Discard, request.Body)
+			}
 			io.WriteString(c, "SSH-2.0-OpenSSH_9.9\r\n")
 			c.Close()
 		}
@@ -220,15 +225,16 @@ func TestNotHTTPAtAll(t *testing.T) {
 	}
 	_, err = session.Inspect(t.Context(), audit.Candidate{Scope: audit.Scope{Region: "eu-west-1"}}, audit.Conformity)
 	var failure *audit.Failure
-	if !errors.As(err, &failure) || failure.Reason != audit.ServiceError && failure.Reason != audit.Unreachable {
+	if !errors.As(err, &failure) || failure.Reason != audit.ServiceError || !strings.Contains(failure.Detail, "not HTTP") {
 		t.Errorf("got %v", err)
 	}
 }
 
 // Close ends the connections that a frozen function would find dead.
 func TestCloseEndsIdleConnections(t *testing.T) {
-	closed := make(chan struct{}, 1)
+	closed := make(chan struct{}, 100)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // answered before it is sent whole, the client would not keep the connection
 		io.WriteString(w, `{"Rules":[{"Name":"a","State":"ENABLED"}]}`)
 	}))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
@@ -243,13 +249,20 @@ func TestCloseEndsIdleConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := session.Inspect(t.Context(), audit.Candidate{Scope: audit.Scope{Region: "eu-west-1"}}, audit.Conformity); err != nil {
-		t.Fatal(err)
+	// A connection whose answer overtakes the end of its request is not kept, now and then; then there is none to close.
+	alive := false
+	for try := 0; try < 20 && !alive; try++ {
+		if _, err := session.Inspect(t.Context(), audit.Candidate{Scope: audit.Scope{Region: "eu-west-1"}}, audit.Conformity); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-closed:
+		case <-time.After(50 * time.Millisecond):
+			alive = true
+		}
 	}
-	select {
-	case <-closed:
-		t.Fatal("the connection was not kept alive")
-	case <-time.After(50 * time.Millisecond):
+	if !alive {
+		t.Fatal("no connection was kept alive")
 	}
 	session.Close()
 	select {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 )
 
 // HTTPClient sends one request. *http.Client is one; so is a simulated AWS.
@@ -73,6 +74,7 @@ func Open(ctx context.Context) (*Session, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	cfg.Retryer = retryer(cfg, 0)
+	cfg.Logger = logging.Nop{} // it would write lines of its own to standard error; what matters ends in a row or an error
 	s := newSession(cfg, accountTimeout)
 	s.transport = transport
 	return s, nil
