@@ -126,7 +126,7 @@ func BenchmarkFanOut(b *testing.B) {
 	b.Setenv("AWS_ENDPOINT_URL", url)
 	b.Setenv("AWS_CA_BUNDLE", bundle)
 	probe := must(cloud.Open(b.Context()))
-	list, _, err := probe.Regions(b.Context(), audit.Identity{Account: "123456789012", Partition: "aws"}, nil)
+	list, err := probe.Regions(b.Context(), audit.Identity{Account: "123456789012", Partition: "aws"}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// The Lambda function: it reads the settings from its environment once, and audits on every invocation.
+// The Lambda function: it reads the settings from its environment once, and audits, and mends if it may, on every invocation.
 package main
 
 import (
@@ -25,7 +25,8 @@ func main() {
 	h := &handler{log: log}
 	s, err := settings.Read(settings.Environment(os.Environ()))
 	if err == nil {
-		h.options = reconcile.Options{Selection: s.Selection, Audit: s.Audit, Notify: s.Notify, Log: log}
+		h.options = reconcile.Options{Action: s.Action, MayChange: s.MayChange, Selection: s.Selection, Audit: s.Audit,
+			Remediation: s.Remediation, Notify: s.Notify, Log: log}
 		h.options.Audit.Now = time.Now
 		h.cloud, err = cloud.Open(context.Background())
 	}

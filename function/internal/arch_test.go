@@ -19,25 +19,28 @@ const module = "github.com/eventbridge-auditor/eventbridge-auditor/"
 //
 //	function (Lambda main)  -> cloud, reconcile, settings, trigger
 //	cmd -> cli              -> cloud, reconcile, settings, trigger, sim
-//	reconcile               -> trigger, audit, notify, record
-//	cloud                   -> audit, notify + the SDK
-//	notify                  -> audit, record
-//	record, trigger         -> audit
+//	reconcile               -> trigger, audit, remediation, notify, record
+//	settings                -> trigger, audit, remediation, notify
+//	cloud                   -> audit, remediation, notify + the SDK
+//	notify                  -> audit, remediation, record
+//	record                  -> audit, remediation
+//	remediation, trigger    -> audit
 var law = map[string]struct {
 	rooms   []string
 	foreign []string
 }{
-	"offline":   {},
-	"sim":       {},
-	"audit":     {},
-	"record":    {rooms: []string{"audit"}},
-	"trigger":   {rooms: []string{"audit"}},
-	"notify":    {rooms: []string{"audit", "record"}},
-	"settings":  {rooms: []string{"audit", "notify"}},
-	"reconcile": {rooms: []string{"audit", "notify", "record", "trigger"}},
-	"cloud":     {rooms: []string{"audit", "notify"}, foreign: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}},
+	"offline":     {},
+	"sim":         {},
+	"audit":       {},
+	"record":      {rooms: []string{"audit", "remediation"}},
+	"remediation": {rooms: []string{"audit"}},
+	"trigger":     {rooms: []string{"audit"}},
+	"notify":      {rooms: []string{"audit", "record", "remediation"}},
+	"settings":    {rooms: []string{"audit", "notify", "remediation", "trigger"}},
+	"reconcile":   {rooms: []string{"audit", "notify", "record", "remediation", "trigger"}},
+	"cloud":       {rooms: []string{"audit", "notify", "remediation"}, foreign: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}},
 	"cli": {
-		rooms:   []string{"audit", "cloud", "notify", "reconcile", "record", "settings", "sim", "trigger"},
+		rooms:   []string{"audit", "cloud", "notify", "reconcile", "record", "remediation", "settings", "sim", "trigger"},
 		foreign: []string{"github.com/jedib0t/go-pretty/v6", "golang.org/x/term"},
 	},
 	"function": {

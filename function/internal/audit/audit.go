@@ -48,29 +48,36 @@ type Options struct {
 // TIMEOUT, and Run returns at once with what it has.
 func Run(ctx context.Context, candidates []Candidate, inspector Inspector, o Options) []Evaluation {
 	evaluations := make([]Evaluation, len(candidates))
-	next := make(chan int)
-	var workers sync.WaitGroup
 	var observing sync.Mutex
 	done := 0
-	for range min(max(1, o.Concurrency), len(candidates)) {
+	Each(len(candidates), o.Concurrency, func(i int) {
+		evaluations[i] = evaluate(ctx, candidates[i], inspector, o)
+		if o.Observe != nil {
+			observing.Lock()
+			done++
+			o.Observe(done, len(candidates))
+			observing.Unlock()
+		}
+	})
+	return evaluations
+}
+
+// Each calls do with 0 to n-1, at most so many at once (less than 1 counts as 1), and returns when all are done.
+func Each(n, atOnce int, do func(i int)) {
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(max(1, atOnce), n) {
 		workers.Go(func() {
 			for i := range next {
-				evaluations[i] = evaluate(ctx, candidates[i], inspector, o)
-				if o.Observe != nil {
-					observing.Lock()
-					done++
-					o.Observe(done, len(candidates))
-					observing.Unlock()
-				}
+				do(i)
 			}
 		})
 	}
-	for i := range candidates {
+	for i := range n {
 		next <- i
 	}
 	close(next)
 	workers.Wait()
-	return evaluations
 }
 
 func evaluate(ctx context.Context, c Candidate, inspector Inspector, o Options) Evaluation {

@@ -74,6 +74,25 @@ func NewReport(evaluations []Evaluation, regionSource string) Report {
 	return report
 }
 
+// Renewed returns the report with the newer evaluations in the place of the earlier ones of their scopes. One that could not
+// judge does not: it never resolves an earlier failure. The requests of both looks count.
+func (r Report) Renewed(newer []Evaluation) Report {
+	evaluations := slices.Clone(r.Evaluations)
+	for _, e := range newer {
+		i := slices.IndexFunc(evaluations, func(old Evaluation) bool { return old.Scope() == e.Scope() })
+		if i < 0 {
+			continue
+		}
+		e.APICalls += evaluations[i].APICalls
+		if e.Status == InsufficientData {
+			evaluations[i].APICalls = e.APICalls
+			continue
+		}
+		evaluations[i] = e
+	}
+	return NewReport(evaluations, r.Coverage.RegionSource)
+}
+
 // evaluation makes the row of a scope.
 func (c Candidate) evaluation(p Policy, reason Reason, detail string, s Snapshot, took time.Duration) Evaluation {
 	return Evaluation{

@@ -18,7 +18,7 @@ func auditCommand() command {
 		name: "audit", summary: "audit every region, print the report; publish it with --topic-arn",
 		about: "A flag wins over its variable. The AWS SDK's own settings hold: AWS_PROFILE, AWS_REGION,\n" +
 			"AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS and the rest.",
-		flags:    append(settingFlags(), outputFlag(), verboseFlag()),
+		flags:    append(settingFlags(false), outputFlag(), verboseFlag()),
 		settings: true,
 		run:      runAudit,
 	}
@@ -33,7 +33,7 @@ func verboseFlag() flagRow {
 }
 
 func runAudit(ctx context.Context, p *program, values flagValues) (int, error) {
-	s, err := settings.Read(flagSource(values), environment(p.env))
+	s, err := settings.Read(flagSource(values), environment(p.env, false))
 	if err != nil {
 		return 0, err
 	}
@@ -56,7 +56,7 @@ func runAudit(ctx context.Context, p *program, values flagValues) (int, error) {
 }
 
 func (p *program) options(s settings.Settings, verbose bool) reconcile.Options {
-	o := reconcile.Options{RunID: newRunID(), Selection: s.Selection, Audit: s.Audit, Notify: s.Notify, Log: p.log(verbose)}
+	o := reconcile.Options{RunID: newRunID(), Selection: s.Selection, Audit: s.Audit, Remediation: s.Remediation, Notify: s.Notify, Log: p.log(verbose)}
 	o.Audit.Now = time.Now
 	return o
 }
@@ -76,14 +76,26 @@ func (p *program) report(r record.Record, format string, hasTopic bool) error {
 	case "json":
 		text, err = renderJSON(r)
 	case "csv":
-		text, err = renderCSV(r)
+		if r.Remediation != nil {
+			text, err = renderChangeCSV(r)
+		} else {
+			text, err = renderCSV(r)
+		}
 		for _, w := range r.Warnings {
 			fmt.Fprintf(p.stderr, "warning: %s\n", w)
 		}
 	case "markdown":
-		text = renderMarkdown(r)
+		if r.Remediation != nil {
+			text = renderChangeMarkdown(r)
+		} else {
+			text = renderMarkdown(r)
+		}
 	default:
-		text = renderTable(r, p.look(), hasTopic)
+		if r.Remediation != nil {
+			text = renderChange(r, p.lookOf(p.stdout), hasTopic)
+		} else {
+			text = renderTable(r, p.lookOf(p.stdout), hasTopic)
+		}
 	}
 	if err != nil {
 		return err

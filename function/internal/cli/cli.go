@@ -21,7 +21,7 @@ import (
 // Exit statuses, which scripts rely on.
 const (
 	exitClean      = 0 // every region judged, none fails
-	exitFailed     = 1 // could not run: credentials, no region list, publishing failed
+	exitFailed     = 1 // could not run: credentials, no region list, publishing or a step of undo failed
 	exitUsage      = 2 // bad usage or settings
 	exitFailing    = 3 // at least one region is NON_COMPLIANT
 	exitIncomplete = 4 // none fails, but not every region could be judged
@@ -38,11 +38,12 @@ type command struct {
 	name, summary, about string
 	flags                []flagRow
 	settings             bool // reads the table of settings
+	changes              bool // and of those, the ones about what is changed
 	run                  func(ctx context.Context, p *program, values flagValues) (int, error)
 }
 
 func commands() []command {
-	return []command{auditCommand(), demoCommand(), simulateCommand(), versionCommand()}
+	return []command{auditCommand(), planCommand(), remediateCommand(), undoCommand(), demoCommand(), simulateCommand(), versionCommand()}
 }
 
 // Run runs one command and returns the exit status. It writes the report, and nothing else, to stdout, and everything
@@ -72,7 +73,7 @@ func Run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	if err == nil {
 		status, err = c.run(ctx, p, values)
 	} else if c.settings { // name what is wrong with the settings too, so that one go mends everything
-		_, bad := settings.Read(flagSource(values), environment(env))
+		_, bad := settings.Read(flagSource(values), environment(env, c.changes))
 		err = errors.Join(err, bad)
 	}
 	if err != nil {

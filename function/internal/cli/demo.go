@@ -60,7 +60,7 @@ func runDemo(ctx context.Context, p *program, _ flagValues) (int, error) {
 		return 0, err
 	}
 
-	l := p.look()
+	l := p.lookOf(p.stdout)
 	var b strings.Builder
 	title := func(format string, args ...any) {
 		b.WriteString(l.paint("1;7", " "+fmt.Sprintf(format, args...)+" ") + "\n\n")

@@ -28,11 +28,11 @@ func (e *flagError) Error() string { return strings.Join(e.problems, "\n") }
 
 var errHelp = errors.New("help wanted")
 
-// settingFlags are the flags of the table of settings.
-func settingFlags() []flagRow {
+// settingFlags are the flags of the table of settings, with those that matter only where something is changed or without.
+func settingFlags(changes bool) []flagRow {
 	var rows []flagRow
 	for _, s := range settings.Table() {
-		if s.Flag != "" {
+		if s.Flag != "" && (changes || !s.Changes) {
 			rows = append(rows, flagRow{name: s.Flag, value: s.Value, help: s.Help, defaultText: s.DefaultText(), variable: s.Variable})
 		}
 	}
@@ -118,11 +118,11 @@ func guessFlag(word string, names []string) string {
 
 // environment is the settings.Source of the variables that a flag stands for. The others are the Lambda function's own,
 // and one of them, MODE, is a name that shells use for other things.
-func environment(environ []string) settings.Source {
+func environment(environ []string, changes bool) settings.Source {
 	variables := settings.Environment(environ)
 	return func(s settings.Setting) (string, string, bool) {
 		value, name, ok := variables(s)
-		return value, name, ok && s.Flag != ""
+		return value, name, ok && s.Flag != "" && (changes || !s.Changes)
 	}
 }
 
@@ -154,8 +154,9 @@ func usage() string {
 	}
 	b.WriteString("\nNo account at hand? Start with 'eventbridge-auditor demo'.\n" +
 		"'eventbridge-auditor COMMAND --help' shows a command's flags.\n\n" +
-		"Exit status: 0 no region fails, 1 could not run, 2 bad usage or settings,\n" +
-		"3 a region fails, 4 none fails but not every region could be judged.\n")
+		"Exit status: 0 no region fails, 1 could not run, or a step of undo failed,\n" +
+		"2 bad usage or settings, 3 a region fails (after remediate: still does),\n" +
+		"4 none fails but not every region could be judged.\n")
 	return b.String()
 }
 

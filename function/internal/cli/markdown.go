@@ -28,6 +28,12 @@ func renderMarkdown(r record.Record) string {
 			}
 		}
 	}
+	b.WriteString(markdownFooter(r))
+	return b.String()
+}
+
+func markdownFooter(r record.Record) string {
+	var b strings.Builder
 	if len(r.Warnings) > 0 {
 		b.WriteString("\n**Warnings**\n\n")
 		for _, w := range r.Warnings {

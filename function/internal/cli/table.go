@@ -44,6 +44,13 @@ func renderTable(r record.Record, l look, hasTopic bool) string {
 	b.WriteString(l.paint("1", l.fill(notify.Headline(r), "")) + "\n\n")
 	b.WriteString(evaluationTable(r, l))
 	b.WriteString(advice(r, l))
+	b.WriteString(footer(r, l, hasTopic))
+	return b.String()
+}
+
+// footer has the warnings, and what was published.
+func footer(r record.Record, l look, hasTopic bool) string {
+	var b strings.Builder
 	for _, w := range r.Warnings {
 		b.WriteString("\n" + l.fill("Warning: "+printable(w), "  ") + "\n")
 	}
@@ -88,7 +95,8 @@ func wrapWords(s string, width int) string {
 	return b.String()
 }
 
-func evaluationTable(r record.Record, l look) string {
+// newTable is a table of plain columns, without lines.
+func newTable() table.Writer {
 	t := table.NewWriter()
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
@@ -96,6 +104,11 @@ func evaluationTable(r record.Record, l look) string {
 	style.Format.Header = text.FormatUpper
 	t.SetStyle(style)
 	t.SuppressTrailingSpaces()
+	return t
+}
+
+func evaluationTable(r record.Record, l look) string {
+	t := newTable()
 	rows := rows(r)
 	used := 0
 	for _, row := range rows {
@@ -128,6 +141,18 @@ func evaluationTable(r record.Record, l look) string {
 	return t.Render() + "\n"
 }
 
+// labelOf names a scope as briefly as the record allows: without the account where there is one only.
+func labelOf(r record.Record) func(account, region string) string {
+	n := len(r.Evaluations)
+	one := n > 0 && r.Evaluations[0].Account == r.Evaluations[n-1].Account
+	return func(account, region string) string {
+		if one {
+			return region
+		}
+		return account + "/" + region
+	}
+}
+
 type tableRow struct {
 	scope  string
 	status audit.Status
@@ -142,15 +167,12 @@ func rows(r record.Record) []tableRow {
 	if len(r.Evaluations) == 0 {
 		return nil
 	}
-	one := r.Evaluations[0].Account == r.Evaluations[len(r.Evaluations)-1].Account
+	label := labelOf(r)
 	alike := map[audit.Reason][]string{}
 	var all []tableRow
 	evaluations := ordered(r)
 	for i, e := range evaluations {
-		name := e.Region
-		if !one {
-			name = e.Account + "/" + e.Region
-		}
+		name := label(e.Account, e.Region)
 		if e.Status != audit.NotApplicable {
 			all = append(all, tableRow{name, e.Status, e.Reason, notify.Describe(e)})
 			continue

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal returns the width of w where w is a terminal, else ok is false.
-func terminal(w io.Writer) (width int, ok bool) {
-	f, isFile := w.(*os.File)
+// terminal returns the width of a stream that is a terminal, else ok is false.
+func terminal(stream any) (width int, ok bool) {
+	f, isFile := stream.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
 		return 0, false
 	}
@@ -22,9 +22,9 @@ func terminal(w io.Writer) (width int, ok bool) {
 	return width, true
 }
 
-// look allows colour on a terminal only, and there unless NO_COLOR (https://no-color.org) or a dumb terminal forbids it.
-func (p *program) look() look {
-	width, ok := terminal(p.stdout)
+// lookOf allows colour on a terminal only, and there unless NO_COLOR (https://no-color.org) or a dumb terminal forbids it.
+func (p *program) lookOf(stream io.Writer) look {
+	width, ok := terminal(stream)
 	return look{color: ok && p.lookup("NO_COLOR") == "" && p.lookup("TERM") != "dumb", width: width}
 }
 

@@ -17,25 +17,23 @@ import (
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 )
 
-// Identify asks STS who the session is; it needs no permission. Its error says how to mend the credentials. It counts
-// its requests.
-func (s *Session) Identify(ctx context.Context) (audit.Identity, int, error) {
+// Identify asks STS who the session is; it needs no permission. Its error says how to mend the credentials.
+func (s *Session) Identify(ctx context.Context) (audit.Identity, error) {
 	ctx, cancel := s.question(ctx)
 	defer cancel()
 	if _, err := s.cfg.Credentials.Retrieve(ctx); err != nil { // asked for apart, so that STS is not blamed
-		return audit.Identity{}, 0, s.whoAmIError(&audit.Failure{Reason: audit.InvalidCredentials, Detail: oneLine(err.Error()), Err: err})
+		return audit.Identity{}, s.whoAmIError(&audit.Failure{Reason: audit.InvalidCredentials, Detail: oneLine(err.Error()), Err: err})
 	}
-	ctx, calls := withCounter(ctx)
 	out, err := sts.NewFromConfig(s.cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return audit.Identity{}, int(calls.Load()), s.whoAmIError(classify(ctx, err, "sts:GetCallerIdentity"))
+		return audit.Identity{}, s.whoAmIError(classify(ctx, err, "sts:GetCallerIdentity"))
 	}
 	caller, err := arn.Parse(aws.ToString(out.Arn))
 	if err != nil || aws.ToString(out.Account) == "" {
-		return audit.Identity{}, int(calls.Load()), fmt.Errorf("AWS credentials: sts:GetCallerIdentity in %s answered without a valid ARN (%q); "+
+		return audit.Identity{}, fmt.Errorf("AWS credentials: sts:GetCallerIdentity in %s answered without a valid ARN (%q); "+
 			"is AWS_ENDPOINT_URL set to something that is not AWS?", s.cfg.Region, oneLine(aws.ToString(out.Arn)))
 	}
-	return audit.Identity{Account: aws.ToString(out.Account), Partition: caller.Partition, ARN: caller.String()}, int(calls.Load()), nil
+	return audit.Identity{Account: aws.ToString(out.Account), Partition: caller.Partition, ARN: caller.String()}, nil
 }
 
 // whoAmIError says what to do about a session that does not know who it is.
@@ -80,14 +78,8 @@ var accountRegion = map[string]string{"aws": "us-east-1", "aws-cn": "cn-northwes
 
 // Regions lists the regions of the session's account: from account:ListRegions, else from ec2:DescribeRegions, else the
 // named ones, whose opt-in status then nobody knows. Regions of another partition are never in the list, and the list is
-// never empty: its error is a *RegionListError. It counts its requests.
-func (s *Session) Regions(ctx context.Context, id audit.Identity, named []string) (audit.RegionList, int, error) {
-	ctx, calls := withCounter(ctx)
-	list, err := s.regions(ctx, id, named)
-	return list, int(calls.Load()), err
-}
-
-func (s *Session) regions(ctx context.Context, id audit.Identity, named []string) (audit.RegionList, error) {
+// never empty: its error is a *RegionListError.
+func (s *Session) Regions(ctx context.Context, id audit.Identity, named []string) (audit.RegionList, error) {
 	var problems []string
 	try := func(source string, ask func(context.Context) ([]audit.Region, error)) (audit.RegionList, bool) {
 		ctx, cancel := s.question(ctx)

@@ -18,7 +18,7 @@ import (
 func (s *Session) Inspect(ctx context.Context, c audit.Candidate, p audit.Policy) (audit.Snapshot, error) {
 	ctx, calls := withCounter(ctx)
 	r := reader{
-		client: eventbridge.NewFromConfig(s.cfg, func(o *eventbridge.Options) { o.Region = c.Region }),
+		client: s.events(c.Scope),
 		policy: p,
 	}
 	err := r.readAll(ctx)

@@ -138,7 +138,7 @@ func TestRegionListsThatMakeNoSense(t *testing.T) {
 					`<optInStatus>opted-in</optInStatus></item><item><regionName>cn-north-1</regionName><optInStatus>opted-in</optInStatus></item></regionInfo></DescribeRegionsResponse>`}.Do(r)
 			})
 			session := cloud.OpenStatic(cloud.Static{HTTPClient: client, Region: "us-east-1", AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "secret"})
-			list, _, err := session.Regions(t.Context(), audit.Identity{Account: "123456789012", Partition: "aws"}, nil)
+			list, err := session.Regions(t.Context(), audit.Identity{Account: "123456789012", Partition: "aws"}, nil)
 			if err != nil || list.Source != audit.SourceEC2 || len(list.Regions) != 1 || list.Regions[0].Name != "us-newthing-east1-1" || len(list.Warnings) != 1 {
 				t.Errorf("%+v, %v", list, err)
 			}
@@ -167,7 +167,7 @@ func TestAnIdentityThatIsNone(t *testing.T) {
 		return answer{status: 200, header: map[string]string{"Content-Type": "text/xml"}, body: `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>me</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`}.Do(r)
 	})
 	session := cloud.OpenStatic(cloud.Static{HTTPClient: client, Region: "us-east-1", AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "secret"})
-	if _, _, err := session.Identify(t.Context()); err == nil || !strings.Contains(err.Error(), `without a valid ARN ("me")`) {
+	if _, err := session.Identify(t.Context()); err == nil || !strings.Contains(err.Error(), `without a valid ARN ("me")`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -30,7 +30,11 @@ type Session struct {
 	cfg       aws.Config
 	transport *http.Transport // nil where the HTTP client is not ours
 	timeout   time.Duration
+	requests  *atomic.Int64
 }
+
+// Requests counts the requests of the session, retries included.
+func (s *Session) Requests() int { return int(s.requests.Load()) }
 
 const (
 	// connectTimeout and tlsTimeout are short so that three attempts on an unreachable region fit the default region
@@ -81,10 +85,11 @@ func Open(ctx context.Context) (*Session, error) {
 }
 
 // retryer is the SDK's own, in the mode and with the attempts that the user set, which also retries a throttle that has no
-// error code.
+// error code, and a change of a rule that met another one.
 func retryer(cfg aws.Config, maxBackoff time.Duration) func() aws.Retryer {
 	standard := func(o *retry.StandardOptions) {
-		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}})
+		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}},
+			retry.RetryableErrorCode{Codes: map[string]struct{}{"ConcurrentModificationException": {}}})
 		o.MaxAttempts = cmp.Or(cfg.RetryMaxAttempts, o.MaxAttempts)
 		o.MaxBackoff = cmp.Or(maxBackoff, o.MaxBackoff)
 	}
@@ -136,8 +141,9 @@ func newSession(cfg aws.Config, timeout time.Duration) *Session {
 	})
 	// Wrapped, the client is used as it is; the SDK would copy its own type, and with it the connection pool, for every
 	// regional client.
-	cfg.HTTPClient = counting{cfg.HTTPClient}
-	return &Session{cfg: cfg, timeout: timeout}
+	requests := new(atomic.Int64)
+	cfg.HTTPClient = counting{cfg.HTTPClient, requests}
+	return &Session{cfg: cfg, timeout: timeout, requests: requests}
 }
 
 // question bounds a question that is not about a region: by accountTimeout, and by a third of what is left, so that one
@@ -158,10 +164,15 @@ func (s *Session) Close() {
 	}
 }
 
-// counting adds every request, retries included, to the counter that the request's context carries.
-type counting struct{ HTTPClient }
+// counting adds every request, retries included, to the session's counter, and to the one that the request's context may
+// carry.
+type counting struct {
+	HTTPClient
+	all *atomic.Int64
+}
 
 func (c counting) Do(r *http.Request) (*http.Response, error) {
+	c.all.Add(1)
 	if n, ok := r.Context().Value(counterKey{}).(*atomic.Int64); ok {
 		n.Add(1)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 )
 
 // When says which runs publish.
@@ -46,12 +47,14 @@ func CheckTopic(arn string) error {
 var ErrNoTopic = errors.New("notify: true was asked for, but no topic is set; set TOPIC_ARN, or leave notify out")
 
 // Kind tells what a run has to say, whether or not it is published.
-func Kind(r audit.Report) record.Kind {
+func Kind(r record.Record) record.Kind {
 	switch {
 	case r.Summary[audit.NonCompliant] > 0:
 		return record.Failing
 	case r.Summary[audit.InsufficientData] > 0:
 		return record.Incomplete
+	case len(r.Changed(remediation.Remediated)) > 0:
+		return record.Resolved
 	default:
 		return record.None
 	}

@@ -32,12 +32,14 @@ func evaluation(region string, reason audit.Reason, detail string, examples ...s
 func recordOf(evaluations ...audit.Evaluation) record.Record {
 	report := audit.NewReport(evaluations, audit.SourceAccount)
 	at := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
-	return record.Record{
+	r := record.Record{
 		SchemaVersion: record.SchemaVersion, RunID: "5d1f0a3e-7c55-4a8e-9a57-0d8a1e6f2b11", Trigger: record.Trigger{Kind: "schedule", ID: "e-1"},
 		Check: record.CWE001(), Policy: audit.Conformity, StartedAt: at, FinishedAt: at.Add(time.Second), APICalls: 36,
 		Coverage: report.Coverage, Summary: report.Summary, Evaluations: report.Evaluations,
-		Notification: record.Notification{TopicARN: "arn:aws:sns:us-east-1:123456789012:t", Kind: notify.Kind(report)}, Warnings: []string{},
+		Notification: record.Notification{TopicARN: "arn:aws:sns:us-east-1:123456789012:t"}, Warnings: []string{},
 	}
+	r.Notification.Kind = notify.Kind(r)
+	return r
 }
 
 // hostile is a record in which everybody who may write a text wrote the worst.

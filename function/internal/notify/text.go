@@ -6,6 +6,7 @@ import (
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 )
 
 const (
@@ -25,6 +26,39 @@ func Headline(r record.Record) string {
 		parts = append(parts, fmt.Sprintf("%d not applicable", n))
 	}
 	return fmt.Sprintf("Judged %d of %s of %s: %s.", r.Coverage.Judged, count(r.Coverage.Scopes, "region", "regions"), who(r), strings.Join(parts, ", "))
+}
+
+// ChangeHeadline says in a line what a plan would do, or what became of it.
+func ChangeHeadline(r remediation.Report) string {
+	changing, skipped := 0, r.Count(remediation.Skipped)
+	for _, region := range r.Regions {
+		if region.Result == remediation.Planned {
+			changing++
+		}
+	}
+	var parts []string
+	add := func(n int, format string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf(format, count(n, "region", "regions")))
+		}
+	}
+	switch r.Mode {
+	case remediation.ModePlan:
+		add(changing, "%s would be changed")
+	case remediation.ModeUndo:
+		add(changing, "%s would be undone")
+		add(r.Count(remediation.Undone), "%s undone")
+	default:
+		add(changing, "%s would be changed")
+		add(r.Count(remediation.Remediated), "%s remediated")
+	}
+	add(r.Count(remediation.Failed), "%s failed")
+	add(skipped, "%s left as they are")
+	if len(parts) == 0 {
+		parts = []string{"nothing to do"}
+	}
+	return map[remediation.Mode]string{remediation.ModePlan: "Plan", remediation.ModeApply: "Remediation", remediation.ModeUndo: "Undo"}[r.Mode] +
+		": " + strings.Join(parts, ", ") + "."
 }
 
 // who names the audited account, or says how many there are.

@@ -1,8 +1,9 @@
 // Package reconcile is the story of a run, top to bottom: who are we, which regions are there, what does each show, what
-// do we say. It holds no rule of its own and talks to AWS only through the interfaces below.
+// do we change, what do we say. It holds no rule of its own and talks to AWS only through the interfaces below.
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,14 +15,17 @@ import (
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/notify"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/trigger"
 )
 
-// Directory knows the account. Each method counts the requests it sent, and retries what is worth retrying.
+// Directory knows the account. It retries what is worth retrying.
 type Directory interface {
-	Identify(ctx context.Context) (audit.Identity, int, error)
+	Identify(ctx context.Context) (audit.Identity, error)
 	// Regions lists the account's regions; named is what to fall back on. The list is never empty without an error.
-	Regions(ctx context.Context, id audit.Identity, named []string) (audit.RegionList, int, error)
+	Regions(ctx context.Context, id audit.Identity, named []string) (audit.RegionList, error)
+	// Requests counts all requests so far, retries included, of whatever part of Cloud.
+	Requests() int
 }
 
 // Publisher sends a message to a topic, once, and returns its id. An error is final for this run.
@@ -34,16 +38,24 @@ type Cloud interface {
 	Directory
 	Publisher
 	audit.Inspector
+	remediation.Executor
 }
 
 // Options say how to run.
 type Options struct {
-	RunID     string
-	Selection audit.Selection
-	Audit     audit.Options
-	Notify    notify.Options
-	Fallback  audit.Identity // who we are where STS does not answer; the zero value means that nobody knows
-	Log       *slog.Logger
+	RunID       string
+	Action      trigger.Action // what a trigger that names no action does; "" is trigger.Audit
+	MayChange   bool           // whether remediate and undo are allowed
+	Selection   audit.Selection
+	Audit       audit.Options
+	Remediation remediation.Options
+	Notify      notify.Options
+	Fallback    audit.Identity // who we are where STS does not answer; the zero value means that nobody knows
+	Log         *slog.Logger
+
+	// Confirm is shown what would be changed before anything is, and ends the run with its error. It is not called where
+	// nothing would be changed. nil agrees.
+	Confirm func(record.Record) error
 }
 
 // RefusedError says that a run was asked for something that it may not do.
@@ -54,10 +66,12 @@ func (e *RefusedError) Error() string { return e.Problem }
 // reserve is kept back from the run's deadline, so that a partial report still gets out.
 func reserve(left time.Duration) time.Duration { return min(5*time.Second, left/4) }
 
-// Run audits and publishes. It fails only where nothing was judged or nothing was told: for a refused trigger, without
-// an identity, without a region list, and when the notification could not be published, in which case the record is
-// complete all the same. A scope that fails is data.
+// Run audits, changes what the action says, and publishes. It fails only where nothing was judged or nothing was told: for
+// a refused trigger, without an identity, without a region list, when somebody does not confirm, when it is interrupted, and
+// when the notification could not be published. In the last case, and when changes had begun, the record is complete all
+// the same. A scope that fails is data.
 func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record.Record, error) {
+	t.Action = cmp.Or(t.Action, o.Action, trigger.Audit)
 	if err := permit(o, t); err != nil {
 		return record.Record{}, err
 	}
@@ -65,30 +79,38 @@ func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record
 		SchemaVersion: record.SchemaVersion, RunID: o.RunID, Trigger: record.Trigger{Kind: string(t.Kind), ID: t.ID},
 		Auditor: o.Fallback.ARN, Check: record.CWE001(), Policy: o.Audit.Policy, StartedAt: o.Audit.Now().UTC(), Warnings: []string{},
 	}
-	auditCtx, cancel := beforeDeadline(ctx)
+	requests := cloud.Requests()
+	workCtx, cancel := beforeDeadline(ctx)
 	defer cancel()
 
-	id, idCalls, err := identify(auditCtx, cloud, o, &r)
+	id, err := identify(workCtx, cloud, o, &r)
 	if err != nil {
 		return record.Record{}, unlessInterrupted(ctx, err)
 	}
-	candidates, list, listCalls, err := candidates(auditCtx, cloud, o, t, id)
+	candidates, list, err := candidates(workCtx, cloud, o, t, id)
 	if err != nil {
 		return record.Record{}, unlessInterrupted(ctx, err)
 	}
 	r.Warnings = append(r.Warnings, list.Warnings...)
 
-	report := audit.NewReport(audit.Run(auditCtx, candidates, cloud, o.Audit), list.Source)
+	report := audit.NewReport(audit.Run(workCtx, candidates, cloud, o.Audit), list.Source)
 	if err := unlessInterrupted(ctx, nil); err != nil {
 		return record.Record{}, err
 	}
 	if !slices.ContainsFunc(report.Evaluations, func(e audit.Evaluation) bool { return e.Status != audit.NotApplicable }) {
 		r.Warnings = append(r.Warnings, "no region was asked: every selected region is left out, exempt or not enabled")
 	}
-	r.FinishedAt, r.APICalls = o.Audit.Now().UTC(), idCalls+listCalls+report.APICalls
-	r.Coverage, r.Summary, r.Evaluations = report.Coverage, report.Summary, report.Evaluations
+	r.Take(report)
 
-	err = publish(ctx, cloud, o, t, notify.Kind(report), &r)
+	if mode, ok := modes[t.Action]; ok {
+		if err := change(workCtx, cloud, o, mode, candidates, &r); err != nil {
+			return record.Record{}, unlessInterrupted(ctx, err)
+		}
+	}
+	r.FinishedAt, r.APICalls = o.Audit.Now().UTC(), cloud.Requests()-requests
+	if err = unlessInterrupted(ctx, nil); err == nil {
+		err = publish(ctx, cloud, o, t, &r)
+	}
 	logRun(ctx, o.Log, r)
 	return r, err
 }
@@ -103,11 +125,9 @@ func unlessInterrupted(ctx context.Context, err error) error {
 
 // permit refuses what a run may not do, before anything is called.
 func permit(o Options, t trigger.Trigger) error {
-	switch t.Action {
-	case trigger.Remediate, trigger.Undo:
-		return &RefusedError{fmt.Sprintf("action %q is refused: remediation is not enabled here, so that nothing may be changed; send {\"action\": \"audit\"}", t.Action)}
-	case trigger.Plan:
-		return &RefusedError{fmt.Sprintf("action %q is refused: this version can only audit; send {\"action\": \"audit\"}", t.Action)}
+	if !o.MayChange && (t.Action == trigger.Remediate || t.Action == trigger.Undo) {
+		return &RefusedError{fmt.Sprintf("action %q is refused: remediation is not enabled here, so that nothing may be changed; "+
+			"deploy with Mode=remediate (MODE), or send {\"action\": \"plan\"} to see what it would do", t.Action)}
 	}
 	if t.Notify != nil && *t.Notify && o.Notify.TopicARN == "" {
 		return &RefusedError{notify.ErrNoTopic.Error()}
@@ -123,16 +143,16 @@ func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-reserve(time.Until(deadline))))
 }
 
-func identify(ctx context.Context, d Directory, o Options, r *record.Record) (audit.Identity, int, error) {
-	id, calls, err := d.Identify(ctx)
+func identify(ctx context.Context, d Directory, o Options, r *record.Record) (audit.Identity, error) {
+	id, err := d.Identify(ctx)
 	if err != nil && o.Fallback.Account != "" {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("account taken from %s, since %v", o.Fallback.ARN, err))
-		return o.Fallback, calls, nil
+		return o.Fallback, nil
 	}
-	return id, calls, err
+	return id, err
 }
 
-func candidates(ctx context.Context, d Directory, o Options, t trigger.Trigger, id audit.Identity) ([]audit.Candidate, audit.RegionList, int, error) {
+func candidates(ctx context.Context, d Directory, o Options, t trigger.Trigger, id audit.Identity) ([]audit.Candidate, audit.RegionList, error) {
 	var problems []string
 	if topic := strings.Split(o.Notify.TopicARN, ":"); len(topic) > 1 && topic[1] != id.Partition {
 		problems = append(problems, fmt.Sprintf("topic-arn: %s is in partition %s, the account is in %s", o.Notify.TopicARN, topic[1], id.Partition))
@@ -143,22 +163,23 @@ func candidates(ctx context.Context, d Directory, o Options, t trigger.Trigger, 
 		}
 	}
 	if problems != nil {
-		return nil, audit.RegionList{}, 0, &audit.SelectionError{Problems: problems}
+		return nil, audit.RegionList{}, &audit.SelectionError{Problems: problems}
 	}
 	selection := o.Selection
 	if len(t.Regions) > 0 {
 		selection.Only = slices.Clone(t.Regions)
 	}
-	list, calls, err := d.Regions(ctx, id, selection.Only)
+	list, err := d.Regions(ctx, id, selection.Only)
 	if err != nil {
-		return nil, list, calls, err
+		return nil, list, err
 	}
 	candidates, err := audit.Select(id, list, selection)
-	return candidates, list, calls, err
+	return candidates, list, err
 }
 
-func publish(ctx context.Context, p Publisher, o Options, t trigger.Trigger, kind record.Kind, r *record.Record) error {
+func publish(ctx context.Context, p Publisher, o Options, t trigger.Trigger, r *record.Record) error {
 	r.Notification = record.Notification{Kind: record.None}
+	kind := notify.Kind(*r)
 	if !o.Notify.Due(kind, t.Notify) {
 		return nil
 	}
@@ -193,7 +214,23 @@ func logRun(ctx context.Context, log *slog.Logger, r record.Record) {
 		log.DebugContext(ctx, "judged", "run_id", r.RunID, "account", e.Account, "region", e.Region,
 			"status", e.Status, "reason", e.Reason, "detail", e.Detail, "api_calls", e.APICalls, "ms", e.DurationMS)
 	}
+	changed, failed := 0, 0
+	if r.Remediation != nil {
+		for _, region := range r.Remediation.Regions {
+			if !region.Touched() {
+				continue
+			}
+			changed++
+			if region.Result == remediation.Failed {
+				failed++
+			}
+			// What is changed in an account is worth a line at any level that logs at all.
+			log.InfoContext(ctx, "changed", "run_id", r.RunID, "account", region.Account, "region", region.Region,
+				"action", r.Remediation.Mode, "result", region.Result, "detail", region.Detail)
+		}
+	}
 	log.InfoContext(ctx, "run", "run_id", r.RunID, "trigger", r.Trigger.Kind, "scopes", r.Coverage.Scopes, "judged", r.Coverage.Judged,
-		"non_compliant", r.Summary[audit.NonCompliant], "api_calls", r.APICalls, "ms", r.FinishedAt.Sub(r.StartedAt).Milliseconds(),
+		"non_compliant", r.Summary[audit.NonCompliant], "changed", changed, "changes_failed", failed,
+		"api_calls", r.APICalls, "ms", r.FinishedAt.Sub(r.StartedAt).Milliseconds(),
 		"notification", r.Notification.Kind, "message_id", r.Notification.MessageID, "warnings", len(r.Warnings))
 }

@@ -193,7 +193,6 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"remediate", trigger.Trigger{Action: trigger.Remediate}, nil, `action "remediate" is refused: remediation is not enabled`},
 		{"undo", trigger.Trigger{Action: trigger.Undo}, nil, `action "undo" is refused: remediation is not enabled`},
-		{"plan", trigger.Trigger{Action: trigger.Plan}, nil, `action "plan" is refused`},
 		{"notify without a topic", trigger.Trigger{Notify: &yes}, func(o *reconcile.Options) { o.Notify.TopicARN = "" }, "no topic is set"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

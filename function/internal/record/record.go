@@ -4,9 +4,11 @@
 package record
 
 import (
+	"slices"
 	"time"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 )
 
 // SchemaVersion is the version of this vocabulary: the minor part grows with additions, the major with anything else.
@@ -27,8 +29,27 @@ type Record struct {
 	Summary       map[audit.Status]int `json:"summary"`                      // every status, also those that did not occur
 	Evaluations   []audit.Evaluation   `json:"evaluations"`                  // sorted by account, then region
 	Omitted       int                  `json:"omittedEvaluations,omitempty"` // in a notification: evaluations that did not fit it
+	Remediation   *remediation.Report  `json:"remediation,omitempty"`        // what was planned or changed; absent in a plain audit
 	Notification  Notification         `json:"notification"`
 	Warnings      []string             `json:"warnings"` // what went wrong without ending the run; never null
+}
+
+// Take puts an audit's result into the record.
+func (r *Record) Take(report audit.Report) {
+	r.Coverage, r.Summary, r.Evaluations = report.Coverage, report.Summary, report.Evaluations
+}
+
+// Changed returns the regions with a result, none where nothing was planned.
+func (r Record) Changed(results ...remediation.Result) []remediation.Region {
+	var regions []remediation.Region
+	if r.Remediation != nil {
+		for _, region := range r.Remediation.Regions {
+			if slices.Contains(results, region.Result) {
+				regions = append(regions, region)
+			}
+		}
+	}
+	return regions
 }
 
 // Trigger is what started the run.
@@ -55,6 +76,7 @@ type Kind string
 const (
 	Failing    Kind = "FAILING"    // at least one region is NON_COMPLIANT
 	Incomplete Kind = "INCOMPLETE" // none fails, but not every region could be judged
+	Resolved   Kind = "RESOLVED"   // what failed before passes, and nothing else is wrong
 	None       Kind = "NONE"       // nothing was published, or nothing was wrong
 )
 

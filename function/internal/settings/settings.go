@@ -12,6 +12,8 @@ import (
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/notify"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/trigger"
 )
 
 // Settings are the options of the rooms, as the user set them.
@@ -19,6 +21,10 @@ type Settings struct {
 	Selection audit.Selection
 	Audit     audit.Options // Policy, Concurrency and RegionTimeout; the clock and the observer are the caller's
 	Notify    notify.Options
+
+	Action      trigger.Action // what a run does unless its payload says otherwise
+	MayChange   bool           // whether a payload may ask for changes
+	Remediation remediation.Options
 }
 
 // Setting is a row of the table.
@@ -29,6 +35,7 @@ type Setting struct {
 	Default    string // as text; "" means none
 	DefaultDoc string // describes the default where Default cannot
 	Help       string
+	Changes    bool // matters only where something is planned or changed
 
 	set func(s *Settings, value string) error // its error continues the sentence "NAME: …"
 }
@@ -71,10 +78,54 @@ var table = []Setting{
 			return oneOf(s.Notify.On, notify.Always, notify.Never)
 		},
 	}, {
-		Variable: "MODE", Value: "report", Default: "report",
-		Help: "what a run does unless its payload says otherwise; this version can only report",
-		set: func(_ *Settings, v string) error {
-			return oneOf(v, "report")
+		Variable: "MODE", Value: "report|plan|remediate", Default: "report",
+		Help: "what a run does unless its payload says otherwise; remediate also lets payloads ask for remediate and undo",
+		set: func(s *Settings, v string) error {
+			s.Action, s.MayChange = map[string]trigger.Action{"report": trigger.Audit, "plan": trigger.Plan, "remediate": trigger.Remediate}[v], v == "remediate"
+			return oneOf(v, "report", "plan", "remediate")
+		},
+	}, {
+		Flag: "rule-name", Variable: "REMEDIATION_RULE_NAME", Value: "NAME", Default: remediation.DefaultRuleName, Changes: true,
+		Help: "the rule to make in a failing region, on its default event bus",
+		set:  name(ruleName, "a rule's name: at most 64 letters, digits, dots, dashes and underscores", func(s *Settings) *string { return &s.Remediation.RuleName }),
+	}, {
+		Flag: "schedule", Variable: "REMEDIATION_SCHEDULE", Value: "EXPRESSION", DefaultDoc: remediation.DefaultSchedule + ", or none with an event pattern", Changes: true,
+		Help: "when the rule runs its target: rate(…) or cron(…)",
+		set: func(s *Settings, v string) error {
+			s.Remediation.Schedule = v
+			return remediation.CheckSchedule(v)
+		},
+	}, {
+		Flag: "event-pattern", Variable: "REMEDIATION_EVENT_PATTERN", Value: "JSON|NAME", DefaultDoc: "none", Changes: true,
+		Help: "the events that run the rule's target: JSON, or " + strings.Join(remediation.PatternNames(), ", "),
+		set: func(s *Settings, v string) (err error) {
+			s.Remediation.EventPattern, err = remediation.ParsePattern(v)
+			return
+		},
+	}, {
+		Flag: "target-function", Variable: "REMEDIATION_TARGET_FUNCTION", Value: "NAME", Default: remediation.DefaultTargetFunction, Changes: true,
+		Help: "the Lambda function that the rule runs; it must exist in the rule's own region",
+		set: name(functionName, "a function's name without region, account or version: at most 64 letters, digits, dashes and underscores",
+			func(s *Settings) *string { return &s.Remediation.TargetFunction }),
+	}, {
+		Flag: "statement-id", Variable: "REMEDIATION_STATEMENT_ID", Value: "ID", Default: remediation.DefaultStatementID, Changes: true,
+		Help: "the statement in the function's policy that lets the rule run it",
+		set: name(statementID, "a statement's id: at most 100 letters, digits, dashes and underscores",
+			func(s *Settings) *string { return &s.Remediation.StatementID }),
+	}, {
+		Flag: "target-id", Variable: "REMEDIATION_TARGET_ID", Value: "ID", Default: remediation.DefaultTargetID, Changes: true,
+		Help: "the id of the rule's target",
+		set: name(ruleName, "a target's id: at most 64 letters, digits, dots, dashes and underscores",
+			func(s *Settings) *string { return &s.Remediation.TargetID }),
+	}, {
+		Flag: "limit", Variable: "REMEDIATION_LIMIT", Value: "N", Default: strconv.Itoa(remediation.DefaultLimit), Changes: true,
+		Help: "regions that one run changes at most; the first goes alone, and if it fails the others are left",
+		set: func(s *Settings, v string) (err error) {
+			s.Remediation.Limit, err = strconv.Atoi(v)
+			if err != nil || s.Remediation.Limit < 1 || s.Remediation.Limit > 100_000 {
+				return fmt.Errorf("want a whole number from 1 to 100000, got %q", v)
+			}
+			return nil
 		},
 	}, {
 		Flag: "concurrency", Variable: "CONCURRENCY", Value: "N", Default: "64",
@@ -167,6 +218,35 @@ func shorten(s string) string {
 	return s
 }
 
+// The lengths are checked apart: a counted repetition in a pattern would cost a millisecond of every cold start.
+var (
+	ruleName     = identifier{64, "._-"}
+	functionName = identifier{64, "_-"}
+	statementID  = identifier{100, "_-"}
+)
+
+// identifier is what AWS takes for a name: at most so many letters, digits and the characters given.
+type identifier struct {
+	most  int
+	marks string
+}
+
+func (i identifier) fits(v string) bool {
+	return v != "" && len(v) <= i.most && !strings.ContainsFunc(v, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune(i.marks, c))
+	})
+}
+
+func name(allowed identifier, want string, field func(*Settings) *string) func(*Settings, string) error {
+	return func(s *Settings, v string) error {
+		if !allowed.fits(v) {
+			return fmt.Errorf("want %s, got %q", want, v)
+		}
+		*field(s) = v
+		return nil
+	}
+}
+
 func regionList(text string) ([]string, error) {
 	names := strings.Split(text, ",")
 	var bad []string
@@ -191,5 +271,6 @@ func oneOf[T ~string](value T, allowed ...T) error {
 	for i, a := range allowed {
 		names[i] = string(a)
 	}
-	return fmt.Errorf("want %s, got %q", strings.Join(names, " or "), value)
+	last := len(names) - 1
+	return fmt.Errorf("want %s or %s, got %q", strings.Join(names[:last], ", "), names[last], value)
 }

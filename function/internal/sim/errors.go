@@ -13,7 +13,7 @@ func (c *call) denied(why string) *apiError {
 	switch c.service {
 	case "events":
 		return &apiError{http.StatusBadRequest, "AccessDeniedException", text}
-	case "account":
+	case "account", "lambda":
 		return &apiError{http.StatusForbidden, "AccessDeniedException", text}
 	case "ec2":
 		return &apiError{http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation. " + text}
@@ -30,7 +30,7 @@ func (c *call) badToken() *apiError {
 	switch c.service {
 	case "events":
 		return &apiError{http.StatusBadRequest, "UnrecognizedClientException", text}
-	case "account":
+	case "account", "lambda":
 		return &apiError{http.StatusForbidden, "UnrecognizedClientException", text}
 	case "ec2":
 		return &apiError{http.StatusUnauthorized, "AuthFailure", "AWS was not able to validate the provided access credentials"}
@@ -51,6 +51,21 @@ func (c *call) unknownOperation() *apiError {
 
 // action is the operation's name in policies: events:ListRules.
 func (c *call) action() string { return services[c.service].prefix + ":" + c.operation }
+
+// actions are what a policy must allow for the call: none to ask who one is,
+// two to make a rule with tags.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+func (c *call) actions() []string {
+	switch c.action() {
+	case "sts:GetCallerIdentity":
+		return nil
+	case "events:PutRule", "events:CreateEventBus":
+		if in, _ := decodeJSON[struct{ Tags []tagJSON }](c); len(in.Tags) > 0 {
+			return []string{c.action(), "events:TagResource"}
+		}
+	}
+	return []string{c.action()}
+}
 
 // caller is the ARN of who calls.
 func (c *call) caller() string { return c.world.callerARN }

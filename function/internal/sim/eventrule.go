@@ -136,6 +136,8 @@ func putRule(c *call) (any, *apiError) {
 		return nil, invalid("Parameter ScheduleExpression is not valid.")
 	case pattern != "" && !isJSONObject(pattern):
 		return nil, &apiError{http.StatusBadRequest, "InvalidEventPatternException", "Event pattern is not valid. Reason: Filter is not an object"}
+	case pattern != "" && patternFault(pattern) != "":
+		return nil, &apiError{http.StatusBadRequest, "InvalidEventPatternException", "Event pattern is not valid. Reason: " + patternFault(pattern)}
 	case in.RoleArn != nil && !isARN(*in.RoleArn):
 		return nil, invalid("Parameter RoleArn is not valid. Reason: Provided Arn is not in correct format.")
 	}

@@ -95,8 +95,8 @@ func (b *bus) snapshot() []Rule {
 	return rules
 }
 
-// state is the call's region; it exists, since run has checked.
-func (c *call) state() *region { return c.world.regions[c.scope] }
+// state is what the call sees of its region; it exists, since run has checked.
+func (c *call) state() *region { return c.seen }
 
 func (c *call) eventsARN(resource string) string {
 	return arn{c.world.partition.name, "events", c.region, c.account, resource}.String()
@@ -200,15 +200,23 @@ func (c *call) resource() string {
 			return topic
 		}
 		return arn{c.world.partition.name, "sns", c.region, c.account, "*"}.String()
+	case "lambda":
+		name := c.parameters["FunctionName"]
+		if isARN(name) {
+			return name
+		}
+		return c.functionARN(name)
 	case "events":
 	default:
 		return ""
 	}
-	in, _ := decodeJSON[struct{ Name, Rule, EventBusName *string }](c)
+	in, _ := decodeJSON[struct{ Name, Rule, EventBusName, ResourceARN *string }](c)
 	busName := text(in.EventBusName)
 	busName = busName[strings.LastIndex(busName, ":event-bus/")+1:]
 	busName = strings.TrimPrefix(busName, "event-bus/")
 	switch {
+	case in.ResourceARN != nil:
+		return *in.ResourceARN
 	case strings.Contains(c.operation, "EventBus"):
 		if in.Name != nil {
 			return c.eventsARN("event-bus/" + *in.Name)

@@ -30,11 +30,12 @@ const (
 	EndlessPages     = "endless-pages"     // lists: no items and ever another NextToken
 	SameToken        = "same-token"        // lists: the first page and the same NextToken for ever
 	FailedEntries    = "failed-entries"    // PutTargets, RemoveTargets: 200, every entry failed
+	Late             = "late"              // reads answer as things were Delay ago
 )
 
 var faultKinds = []string{
 	Throttle, Deny, SCP, InvalidToken, ExpiredToken, Hang, Slow, Reset, NoDNS, Refuse, Garbage, HTML,
-	ServerError, Unavailable, UnknownCode, UnknownOperation, EndlessPages, SameToken, FailedEntries,
+	ServerError, Unavailable, UnknownCode, UnknownOperation, EndlessPages, SameToken, FailedEntries, Late,
 }
 
 // Fault is something that goes wrong. Empty or "*" for Account, Region, Service
@@ -43,14 +44,15 @@ var faultKinds = []string{
 type Fault struct {
 	Account   string `json:"account,omitempty"`
 	Region    string `json:"region,omitempty"`
-	Service   string `json:"service,omitempty"`   // as in signatures: account, ec2, events, sns, sts
+	Service   string `json:"service,omitempty"`   // as in signatures: account, ec2, events, lambda, sns, sts
 	Operation string `json:"operation,omitempty"` // as in the API: ListRules
 	Kind      string `json:"kind"`
 	// Times is how many calls of each region the fault hits; 0 is all of them.
 	Times int `json:"times,omitempty"`
 	// After is how many matching calls of each region pass before the first hit.
 	After int `json:"after,omitempty"`
-	// Delay is how long every hit waits before it happens; slow requires it.
+	// Delay is how long every hit waits before it happens; slow requires it. For
+	// late, which requires it too, it is how long a change takes to be seen.
 	Delay Duration `json:"delay,omitempty"`
 }
 
@@ -58,8 +60,8 @@ func (f Fault) validate() error {
 	switch {
 	case !slices.Contains(faultKinds, f.Kind):
 		return fmt.Errorf("unknown kind %q; known are %s", f.Kind, strings.Join(faultKinds, ", "))
-	case f.Kind == Slow && f.Delay == 0:
-		return fmt.Errorf("kind slow needs a delay")
+	case (f.Kind == Slow || f.Kind == Late) && f.Delay == 0:
+		return fmt.Errorf("kind %s needs a delay", f.Kind)
 	case f.Times < 0:
 		return fmt.Errorf("times %d is negative", f.Times)
 	case f.After < 0:
@@ -85,6 +87,10 @@ func (f *activeFault) hits(c *call) bool {
 	switch f.Kind {
 	case EndlessPages, SameToken:
 		if !strings.HasPrefix(c.operation, "List") {
+			return false
+		}
+	case Late:
+		if !isRead(c.operation) {
 			return false
 		}
 	case FailedEntries:
@@ -131,7 +137,7 @@ func (f Fault) failure(c *call) *apiError {
 	}
 	switch f.Kind {
 	case Throttle:
-		if c.service == "account" {
+		if c.service == "account" || c.service == "lambda" {
 			return &apiError{429, "TooManyRequestsException", "Rate exceeded"}
 		}
 		return pick(&apiError{400, "ThrottlingException", "Rate exceeded"},
@@ -146,7 +152,7 @@ func (f Fault) failure(c *call) *apiError {
 	case ExpiredToken:
 		const text = "The security token included in the request is expired"
 		status := 400
-		if c.service == "account" {
+		if c.service == "account" || c.service == "lambda" {
 			status = 403
 		}
 		return pick(&apiError{status, "ExpiredTokenException", text},

@@ -46,6 +46,24 @@ type Region struct {
 	// Buses holds the event buses' rules by bus name. The bus named default
 	// always exists.
 	Buses map[string][]Rule `json:"buses,omitempty"`
+	// Functions are the Lambda functions that exist.
+	Functions []Function `json:"functions,omitempty"`
+}
+
+// Function is a Lambda function with the statements of its policy.
+type Function struct {
+	Name       string      `json:"name"`
+	Statements []Statement `json:"statements,omitempty"`
+}
+
+// Statement lets a principal do something with a function, as AddPermission
+// would write it.
+type Statement struct {
+	ID            string `json:"id"`
+	Principal     string `json:"principal"` // a service, or a twelve-digit account
+	Action        string `json:"action"`
+	SourceARN     string `json:"sourceArn,omitempty"`
+	SourceAccount string `json:"sourceAccount,omitempty"`
 }
 
 // Rule is an EventBridge rule, or Count of them.

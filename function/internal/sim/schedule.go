@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/json"
 	"regexp"
 	"strconv"
 	"strings"
@@ -86,4 +87,35 @@ func (f cronField) number(s string) bool {
 	}
 	n, err := strconv.Atoi(s)
 	return err == nil && n >= f.low && n <= f.high && s[0] != '+' && s[0] != '-'
+}
+
+// patternFault says what EventBridge finds wrong with an event pattern that is
+// a JSON object, or "": each field is an object, or a list that is not empty.
+func patternFault(pattern string) string {
+	var fields map[string]any
+	if json.Unmarshal([]byte(pattern), &fields) != nil {
+		return "Filter is not an object"
+	}
+	var check func(fields map[string]any) string
+	check = func(fields map[string]any) string {
+		for name, value := range fields {
+			switch value := value.(type) {
+			case map[string]any:
+				if len(value) == 0 {
+					return "Empty objects are not allowed"
+				}
+				if why := check(value); why != "" {
+					return why
+				}
+			case []any:
+				if len(value) == 0 {
+					return "Empty arrays are not allowed"
+				}
+			default:
+				return `"` + name + `" must be an object or an array`
+			}
+		}
+		return ""
+	}
+	return check(fields)
 }

@@ -25,7 +25,7 @@ var services map[string]service
 
 func init() {
 	services = map[string]service{
-		"account": accountService, "ec2": ec2Service, "events": eventsService, "sns": snsService, "sts": stsService,
+		"account": accountService, "ec2": ec2Service, "events": eventsService, "lambda": lambdaService, "sns": snsService, "sts": stsService,
 	}
 }
 
@@ -41,6 +41,9 @@ type call struct {
 	form      url.Values
 	requestID string
 	fault     Fault // the fault that hit it; the zero value if none
+
+	parameters map[string]string // from the path
+	seen       *region           // what the call sees of its region
 }
 
 // breakage is a connection that breaks instead of an answer; the text is the
@@ -67,7 +70,8 @@ func (w *World) handle(ctx context.Context, r *http.Request) (reply, error) {
 	if !known {
 		svc = service{protocol: awsQuery}
 	}
-	c := &call{world: w, service: cred.service, operation: operationName(svc, r, form), body: body, form: form}
+	c := &call{world: w, service: cred.service, body: body, form: form}
+	c.operation, c.parameters = operationName(svc, r, form)
 	index := w.arrive(c, cred)
 	rep, err := c.answer(ctx, svc, signed, known)
 	w.mu.Lock()
@@ -94,7 +98,7 @@ func (w *World) arrive(c *call, cred credential) int {
 	}
 	w.calls = append(w.calls, Call{
 		Time: w.now().UTC(), Account: c.account, Region: c.region,
-		Service: c.service, Operation: c.operation, Fault: c.fault.Kind,
+		Service: c.service, Operation: c.operation, Actions: c.actions(), Resource: c.resource(), Fault: c.fault.Kind,
 	})
 	return len(w.calls) - 1
 }
@@ -111,8 +115,10 @@ func (c *call) answer(ctx context.Context, svc service, signed, known bool) (rep
 	if !known {
 		return refuse(&apiError{http.StatusNotFound, "UnknownOperationException", "The simulated AWS has no service " + c.service + "."})
 	}
-	if err := wait(ctx, time.Duration(c.fault.Delay)); err != nil {
-		return reply{}, err
+	if c.fault.Kind != Late {
+		if err := wait(ctx, time.Duration(c.fault.Delay)); err != nil {
+			return reply{}, err
+		}
 	}
 	switch c.fault.Kind {
 	case Hang:
@@ -146,6 +152,11 @@ func (c *call) run(svc service) (reply, error) {
 	op, ok := svc.operations[c.operation]
 	if !ok {
 		return svc.failure(c.requestID, c.unknownOperation()), nil
+	}
+	c.remember(state)
+	c.seen = state
+	if c.fault.Kind == Late {
+		c.seen = state.asOf(w.now(), time.Duration(c.fault.Delay))
 	}
 	result, e := op(c)
 	if e != nil {

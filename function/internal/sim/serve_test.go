@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -80,8 +81,9 @@ func TestClockIsInjected(t *testing.T) {
 	if err := listRules(eventsIn(w, "us-east-1")); err != nil {
 		t.Fatal(err)
 	}
-	want := sim.Call{Time: at, Account: "123456789012", Region: "us-east-1", Service: "events", Operation: "ListRules", Status: 200}
-	if got := w.Calls()[0]; got != want {
+	want := sim.Call{Time: at, Account: "123456789012", Region: "us-east-1", Service: "events", Operation: "ListRules", Status: 200,
+		Actions: []string{"events:ListRules"}, Resource: "arn:aws:events:us-east-1:123456789012:rule/*"}
+	if got := w.Calls()[0]; !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }

@@ -86,6 +86,7 @@ func (p *problems) region(place string, r Region) {
 	if r.OptIn != "" && !slices.Contains(optInStates, r.OptIn) {
 		p.add(place+".optIn", "unknown opt-in state %q; known are %s", r.OptIn, strings.Join(optInStates, ", "))
 	}
+	p.functions(place, r.Functions)
 	for _, name := range slices.Sorted(maps.Keys(r.Buses)) {
 		bus := place + ".buses." + name
 		if !busPattern.MatchString(name) {
@@ -103,6 +104,31 @@ func (p *problems) region(place string, r Region) {
 					p.add(at+".name", "the bus has another rule named %q", n)
 				}
 				names[n] = true
+			}
+		}
+	}
+}
+
+func (p *problems) functions(place string, functions []Function) {
+	names := map[string]bool{}
+	for i, f := range functions {
+		at := fmt.Sprintf("%s.functions[%d]", place, i)
+		if !functionPattern.MatchString(f.Name) {
+			p.add(at+".name", "%q is not a function's name", f.Name)
+		}
+		if names[f.Name] {
+			p.add(at+".name", "the region has another function named %q", f.Name)
+		}
+		names[f.Name] = true
+		ids := map[string]bool{}
+		for j, s := range f.Statements {
+			at := fmt.Sprintf("%s.statements[%d]", at, j)
+			if !statementPattern.MatchString(s.ID) || ids[s.ID] {
+				p.add(at+".id", "%q is not a statement's id, or stands there twice", s.ID)
+			}
+			ids[s.ID] = true
+			if s.Principal == "" || !actionPattern.MatchString(s.Action) {
+				p.add(at, "wants a principal and an action such as lambda:InvokeFunction")
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"net/http"
@@ -26,7 +27,10 @@ type service struct {
 	namespace  string // of XML answers
 	prefix     string // of actions in policies and in access-denied texts
 	operations map[string]operation
-	paths      map[string]string // restJSON: operation by path
+	paths      map[string]string // restJSON: operation by path, where all are POST
+	statuses   map[string]int    // restJSON: of successes that are not 200
+	// route is for a restJSON service whose paths hold parameters.
+	route func(method, path string) (operation string, parameters map[string]string)
 }
 
 // operation answers one call. A nil result is an empty one.
@@ -81,6 +85,9 @@ func guessService(r *http.Request, form url.Values) string {
 	if _, ok := services["account"].paths[r.URL.Path]; ok {
 		return "account"
 	}
+	if strings.HasPrefix(r.URL.Path, lambdaPath) {
+		return "lambda"
+	}
 	for _, name := range []string{"ec2", "sns", "sts"} {
 		if _, ok := services[name].operations[form.Get("Action")]; ok {
 			return name
@@ -89,22 +96,26 @@ func guessService(r *http.Request, form url.Values) string {
 	return ""
 }
 
-// operationName reads which operation a request asks for.
-func operationName(s service, r *http.Request, form url.Values) string {
+// operationName reads which operation a request asks for, and the parameters
+// that its path holds.
+func operationName(s service, r *http.Request, form url.Values) (string, map[string]string) {
+	if s.route != nil {
+		return s.route(r.Method, r.URL.EscapedPath())
+	}
 	switch s.protocol {
 	case awsJSON:
 		prefix, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 		if prefix != s.target {
-			return ""
+			return "", nil
 		}
-		return name
+		return name, nil
 	case restJSON:
 		if r.Method != http.MethodPost {
-			return ""
+			return "", nil
 		}
-		return s.paths[r.URL.Path]
+		return s.paths[r.URL.Path], nil
 	}
-	return form.Get("Action")
+	return form.Get("Action"), nil
 }
 
 // success puts an operation's result on the wire.
@@ -121,8 +132,12 @@ func (s service) success(operation, requestID string, result any) (reply, error)
 		r.header.Set("X-Amzn-Requestid", requestID)
 		return r, err
 	case restJSON:
-		body, err := json.Marshal(result)
-		r := newReply(http.StatusOK, "application/json", body)
+		var body []byte
+		var err error
+		if result != nil {
+			body, err = json.Marshal(result)
+		}
+		r := newReply(cmp.Or(s.statuses[operation], http.StatusOK), "application/json", body)
 		r.header.Set("X-Amzn-Requestid", requestID)
 		return r, err
 	case ec2Query:

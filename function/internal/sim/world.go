@@ -42,8 +42,10 @@ type scope struct{ account, region string }
 
 // region is one account's state in one region.
 type region struct {
-	optIn string
-	buses map[string]*bus
+	optIn     string
+	buses     map[string]*bus
+	functions map[string]*function
+	history   []past // oldest first; see remember
 }
 
 // Call is one request that the world has seen.
@@ -53,6 +55,10 @@ type Call struct {
 	Region    string    `json:"region"`
 	Service   string    `json:"service"`   // as in signatures: events
 	Operation string    `json:"operation"` // as in the API: ListRules
+	// Actions are what a policy must allow for the call, and Resource is the ARN
+	// that they concern; "" where only * will do.
+	Actions  []string `json:"actions"`
+	Resource string   `json:"resource"`
 	// Status is the HTTP status of the answer; 0 while there is none, and for
 	// good when the connection broke.
 	Status int    `json:"status"`
@@ -111,7 +117,7 @@ func (w *World) newRegion(name string) *region {
 	if !named && w.scenario.OtherRegions != nil {
 		content = *w.scenario.OtherRegions
 	}
-	r := &region{optIn: content.OptIn, buses: map[string]*bus{}}
+	r := &region{optIn: content.OptIn, buses: map[string]*bus{}, functions: map[string]*function{}}
 	switch {
 	case slices.Contains(w.partition.always, name):
 		r.optIn = OptInEnabledByDefault
@@ -130,6 +136,14 @@ func (w *World) newRegion(name string) *region {
 				b.rules[n] = newRule(n, rule)
 			}
 		}
+	}
+	for _, f := range content.Functions {
+		made := &function{name: f.Name}
+		functionARN := arn{w.partition.name, "lambda", name, w.account, "function:" + f.Name}.String()
+		for _, s := range f.Statements {
+			made.statements = append(made.statements, newStatement(functionARN, s, w.partition.name))
+		}
+		r.functions[f.Name] = made
 	}
 	return r
 }
@@ -237,6 +251,21 @@ func (w *World) Rules(regionName string) map[string][]Rule {
 		out[name] = b.snapshot()
 	}
 	return out
+}
+
+// Statements returns the ids of the statements in the policy of a region's
+// Lambda function, in their order; ok is false if there is no such function.
+func (w *World) Statements(regionName, functionName string) (ids []string, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.regions[scope{w.account, regionName}]
+	if r == nil || r.functions[functionName] == nil {
+		return nil, false
+	}
+	for _, s := range r.functions[functionName].statements {
+		ids = append(ids, s.Sid)
+	}
+	return ids, true
 }
 
 // accountOf is the account that an access key belongs to.

@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"encoding/csv"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/notify"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
+)
+
+var resultColor = map[remediation.Result]string{
+	remediation.Planned: "36", remediation.Remediated: "32", remediation.Undone: "32", remediation.Failed: "31;1", remediation.Skipped: "2",
+}
+
+// resultOrder puts what is or would be done before what is left.
+var resultOrder = []remediation.Result{remediation.Failed, remediation.Planned, remediation.Remediated, remediation.Undone, remediation.Skipped}
+
+// renderChange shows a plan or what became of it, with the commands that a person could run instead.
+func renderChange(r record.Record, l look, hasTopic bool) string {
+	var b strings.Builder
+	b.WriteString(l.paint("1", l.fill(notify.Headline(r), "")) + "\n")
+	b.WriteString(l.paint("1", l.fill(notify.ChangeHeadline(*r.Remediation), "")) + "\n")
+	b.WriteString(changeTable(r, l))
+	b.WriteString(changeCommands(*r.Remediation, l))
+	b.WriteString(footer(r, l, hasTopic))
+	return b.String()
+}
+
+func changeTable(r record.Record, l look) string {
+	rows := changeRows(r)
+	if len(rows) == 0 {
+		return ""
+	}
+	t := newTable()
+	used := 0
+	for _, row := range rows {
+		used = max(used, len(row.scope)+len("  REMEDIATED  ")+len(row.reason)+2)
+	}
+	t.AppendHeader(table.Row{"region", "result", "reason", "detail"})
+	for _, row := range rows {
+		detail := printable(row.detail)
+		if l.width >= minWidth && l.width-used-1 > 20 {
+			detail = wrapWords(detail, l.width-used-1)
+		}
+		t.AppendRow(table.Row{row.scope, l.paint(resultColor[row.result], string(row.result)), row.reason, detail})
+	}
+	return "\n" + t.Render() + "\n"
+}
+
+type changeRow struct {
+	scope  string
+	result remediation.Result
+	reason string
+	detail string
+}
+
+// changeRows gives each region a row, but for regions that are left for the same reason and are more than a few: they share
+// one that names them.
+func changeRows(r record.Record) []changeRow {
+	const few = 3
+	name := labelOf(r)
+	regions := slices.Clone(r.Remediation.Regions)
+	slices.SortStableFunc(regions, func(a, b remediation.Region) int {
+		return slices.Index(resultOrder, a.Result) - slices.Index(resultOrder, b.Result)
+	})
+	alike := map[remediation.Refusal][]string{}
+	for _, region := range regions {
+		if region.Result == remediation.Skipped {
+			alike[region.Reason] = append(alike[region.Reason], name(region.Account, region.Region))
+		}
+	}
+	var rows []changeRow
+	told := map[remediation.Refusal]bool{}
+	for _, region := range regions {
+		names := alike[region.Reason]
+		switch {
+		case region.Result != remediation.Skipped || len(names) <= few:
+			rows = append(rows, changeRow{name(region.Account, region.Region), region.Result, string(region.Reason), describeChange(region)})
+		case !told[region.Reason]:
+			told[region.Reason] = true
+			rows = append(rows, changeRow{fmt.Sprintf("%d regions", len(names)), region.Result, string(region.Reason), strings.Join(names, ", ")})
+		}
+	}
+	return rows
+}
+
+// describeChange says what is or was done to a region, or why not.
+func describeChange(region remediation.Region) string {
+	var parts []string
+	if steps := stepsOf(region); steps != "" && region.Result != remediation.Skipped {
+		parts = append(parts, steps)
+	}
+	if region.After != "" {
+		parts = append(parts, fmt.Sprintf("%s, now %s", region.Before, region.After))
+	}
+	if region.Detail != "" && region.Result != remediation.Failed {
+		parts = append(parts, region.Detail)
+	}
+	if region.Result == remediation.Failed {
+		parts = append([]string{region.Detail}, parts...)
+	}
+	for _, s := range region.Steps {
+		if s.Result == remediation.StepSkipped && s.Error != "" {
+			parts = append(parts, s.Error)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// stepsOf lists the steps by result: those that are planned or done first, the others with their result.
+func stepsOf(region remediation.Region) string {
+	var steps []string
+	for _, s := range region.Steps {
+		switch s.Result {
+		case remediation.StepPlanned, remediation.StepApplied:
+			steps = append(steps, string(s.Action))
+		default:
+			steps = append(steps, string(s.Action)+" "+strings.ToLower(string(s.Result)))
+		}
+	}
+	return strings.Join(steps, ", ")
+}
+
+// changeCommands prints the AWS CLI commands of a plan, ready to be pasted into a shell.
+func changeCommands(report remediation.Report, l look) string {
+	var b strings.Builder
+	if report.Mode == remediation.ModePlan {
+		for _, region := range report.Regions {
+			commands := commandsOf(region)
+			if len(commands) > 0 {
+				b.WriteString("\n" + l.paint("2", "# "+region.Scope().String()) + "\n" + strings.Join(commands, "\n") + "\n")
+			}
+		}
+	}
+	for _, region := range report.Regions {
+		if region.Remedy != "" {
+			b.WriteString("\n" + l.paint("2", "# "+region.Scope().String()+": "+string(region.Reason)+"; to mend that, then run again") + "\n" + region.Remedy + "\n")
+		}
+	}
+	return b.String()
+}
+
+func commandsOf(region remediation.Region) []string {
+	var commands []string
+	for _, s := range region.Steps {
+		if s.Command != "" {
+			commands = append(commands, s.Command)
+		}
+	}
+	return commands
+}
+
+// renderChangeCSV has one line a region of the plan or the outcome.
+func renderChangeCSV(r record.Record) (string, error) {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	w.Write([]string{"account", "region", "result", "reason", "detail", "before", "after", "steps", "remedy", "mode", "runId", "finishedAt"})
+	for _, region := range r.Remediation.Regions {
+		steps := make([]string, len(region.Steps))
+		for i, s := range region.Steps {
+			steps[i] = string(s.Action) + "=" + string(s.Result)
+		}
+		w.Write([]string{
+			region.Account, region.Region, string(region.Result), string(region.Reason), cell(region.Detail), string(region.Before), string(region.After),
+			strings.Join(steps, " "), region.Remedy, string(r.Remediation.Mode), r.RunID, r.FinishedAt.Format("2006-01-02T15:04:05Z07:00"),
+		})
+	}
+	w.Flush()
+	return b.String(), w.Error()
+}
+
+// renderChangeMarkdown is for an issue, a change request or a CI summary.
+func renderChangeMarkdown(r record.Record) string {
+	var b strings.Builder
+	b.WriteString("# " + r.Check.ID + ": " + r.Check.Title + "\n\n" + notify.Headline(r) + "\n" + notify.ChangeHeadline(*r.Remediation) + "\n\n")
+	t := table.NewWriter()
+	t.AppendHeader(table.Row{"Account", "Region", "Result", "Reason", "Before", "After", "Detail"})
+	for _, region := range r.Remediation.Regions {
+		t.AppendRow(table.Row{region.Account, region.Region, string(region.Result), string(region.Reason), string(region.Before), string(region.After),
+			inMarkdown(describeChange(region))})
+	}
+	b.WriteString(t.RenderMarkdown() + "\n")
+	if commands := changeCommands(*r.Remediation, look{}); commands != "" {
+		b.WriteString("\n```sh" + commands + "```\n")
+	}
+	b.WriteString(markdownFooter(r))
+	return b.String()
+}
