@@ -39,7 +39,9 @@ func changeCommand(action trigger.Action, summary, about string) command {
 		name: string(action), summary: summary,
 		about: about + "A flag wins over its variable. The AWS SDK's own settings hold.",
 		flags: changeFlags(action), settings: true, changes: true,
-		run: func(ctx context.Context, p *program, values flagValues) (int, error) { return runChange(ctx, p, values, action) },
+		run: func(ctx context.Context, p *program, values flagValues) (int, error) {
+			return runChange(ctx, p, values, action)
+		},
 	}
 }
 

@@ -80,50 +80,13 @@ func changeRows(r record.Record) []changeRow {
 		names := alike[region.Reason]
 		switch {
 		case region.Result != remediation.Skipped || len(names) <= few:
-			rows = append(rows, changeRow{name(region.Account, region.Region), region.Result, string(region.Reason), describeChange(region)})
+			rows = append(rows, changeRow{name(region.Account, region.Region), region.Result, string(region.Reason), notify.DescribeChange(region)})
 		case !told[region.Reason]:
 			told[region.Reason] = true
 			rows = append(rows, changeRow{fmt.Sprintf("%d regions", len(names)), region.Result, string(region.Reason), strings.Join(names, ", ")})
 		}
 	}
 	return rows
-}
-
-// describeChange says what is or was done to a region, or why not.
-func describeChange(region remediation.Region) string {
-	var parts []string
-	if steps := stepsOf(region); steps != "" && region.Result != remediation.Skipped {
-		parts = append(parts, steps)
-	}
-	if region.After != "" {
-		parts = append(parts, fmt.Sprintf("%s, now %s", region.Before, region.After))
-	}
-	if region.Detail != "" && region.Result != remediation.Failed {
-		parts = append(parts, region.Detail)
-	}
-	if region.Result == remediation.Failed {
-		parts = append([]string{region.Detail}, parts...)
-	}
-	for _, s := range region.Steps {
-		if s.Result == remediation.StepSkipped && s.Error != "" {
-			parts = append(parts, s.Error)
-		}
-	}
-	return strings.Join(parts, "; ")
-}
-
-// stepsOf lists the steps by result: those that are planned or done first, the others with their result.
-func stepsOf(region remediation.Region) string {
-	var steps []string
-	for _, s := range region.Steps {
-		switch s.Result {
-		case remediation.StepPlanned, remediation.StepApplied:
-			steps = append(steps, string(s.Action))
-		default:
-			steps = append(steps, string(s.Action)+" "+strings.ToLower(string(s.Result)))
-		}
-	}
-	return strings.Join(steps, ", ")
 }
 
 // changeCommands prints the AWS CLI commands of a plan, ready to be pasted into a shell.
@@ -182,7 +145,7 @@ func renderChangeMarkdown(r record.Record) string {
 	t.AppendHeader(table.Row{"Account", "Region", "Result", "Reason", "Before", "After", "Detail"})
 	for _, region := range r.Remediation.Regions {
 		t.AppendRow(table.Row{region.Account, region.Region, string(region.Result), string(region.Reason), string(region.Before), string(region.After),
-			inMarkdown(describeChange(region))})
+			inMarkdown(notify.DescribeChange(region))})
 	}
 	b.WriteString(t.RenderMarkdown() + "\n")
 	if commands := changeCommands(*r.Remediation, look{}); commands != "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 )
 
 // MaxBytes is what SNS takes in one message, attributes included.
@@ -33,7 +34,7 @@ func (m Message) Size() int {
 }
 
 // Compose writes the message of a run. It never exceeds MaxBytes: the machine-readable form drops evaluations from the
-// end, those that pass first, and says how many.
+// end, those that pass first, and regions left alone by a remediation, and says how many.
 func Compose(r record.Record, kind record.Kind) (Message, error) {
 	readable, err := json.Marshal(chatMessage(r, kind))
 	if err != nil {
@@ -54,23 +55,34 @@ func Compose(r record.Record, kind record.Kind) (Message, error) {
 		m.Body = string(whole)
 		return err
 	}
-	order := byImportance(r.Evaluations)
-	if n, err := fitting(r.Evaluations, order, MaxBytes); err != nil {
+	r = withoutCommands(r)
+	evaluations, changes := byImportance(r), changesByImportance(r)
+	whole, err := fitting(r.Evaluations, evaluations, MaxBytes)
+	if err != nil {
 		return m, err
-	} else if n == len(order) {
+	}
+	if whole == len(evaluations) { // it may fit; a message that hardly can is not written to see
 		if err := fill(r); err != nil || m.Size() <= MaxBytes {
 			return m, err
 		}
 	}
-	if err := fill(shorten(r, nil)); err != nil {
+	if err := fill(shorten(r, nil, nil)); err != nil {
 		return m, err
 	}
-	const slack = 64 // the numbers in the sentence about what was left out change their length
-	n, err := fitting(r.Evaluations, order, MaxBytes-m.Size()-slack)
+	const slack = 128 // the numbers in the sentences about what was left out change their length
+	room := MaxBytes - m.Size() - slack
+	kept, err := fitting(changed(r), changes, room/2)
 	if err != nil {
 		return m, err
 	}
-	if err := fill(shorten(r, order[:n])); err != nil {
+	if err := fill(shorten(r, nil, changes[:kept])); err != nil {
+		return m, err
+	}
+	n, err := fitting(r.Evaluations, evaluations, MaxBytes-m.Size()-slack)
+	if err != nil {
+		return m, err
+	}
+	if err := fill(shorten(r, evaluations[:n], changes[:kept])); err != nil {
 		return m, err
 	}
 	if m.Size() > MaxBytes {
@@ -83,21 +95,57 @@ func Compose(r record.Record, kind record.Kind) (Message, error) {
 var recordProtocols = []string{"sqs", "lambda", "http", "email-json"}
 
 // byImportance orders the evaluations' indexes: failing, then unjudged, then the rest, each in the record's order.
-func byImportance(evaluations []audit.Evaluation) []int {
-	order := make([]int, len(evaluations))
+func byImportance(r record.Record) []int {
+	return ordered(len(r.Evaluations), func(i int) int { return slices.Index(audit.Statuses(), r.Evaluations[i].Status) })
+}
+
+// changesByImportance orders the indexes of the regions of a plan or an outcome: what failed, what was or would be done, then
+// what is left alone.
+func changesByImportance(r record.Record) []int {
+	regions := changed(r)
+	results := []remediation.Result{remediation.Failed, remediation.Remediated, remediation.Undone, remediation.Planned, remediation.Skipped}
+	return ordered(len(regions), func(i int) int { return slices.Index(results, regions[i].Result) })
+}
+
+func ordered(n int, rank func(i int) int) []int {
+	order := make([]int, n)
 	for i := range order {
 		order[i] = i
 	}
-	rank := func(i int) int { return slices.Index(audit.Statuses(), evaluations[i].Status) }
 	slices.SortStableFunc(order, func(a, b int) int { return rank(a) - rank(b) })
 	return order
 }
 
-// fitting returns how many evaluations, taken in the order given, add at most so many bytes to the body, where each
-// stands once for every protocol, as JSON within a JSON string.
-func fitting(evaluations []audit.Evaluation, order []int, bytes int) (int, error) {
+func changed(r record.Record) []remediation.Region {
+	if r.Remediation == nil {
+		return nil
+	}
+	return r.Remediation.Regions
+}
+
+// withoutCommands drops the commands of a plan: they are for a person at a terminal, and long.
+func withoutCommands(r record.Record) record.Record {
+	if r.Remediation == nil {
+		return r
+	}
+	report := *r.Remediation
+	report.Regions = slices.Clone(report.Regions)
+	for i := range report.Regions {
+		steps := slices.Clone(report.Regions[i].Steps)
+		for j := range steps {
+			steps[j].Command = ""
+		}
+		report.Regions[i].Steps = steps
+	}
+	r.Remediation = &report
+	return r
+}
+
+// fitting returns how many items, taken in the order given, add at most so many bytes to the body, where each stands once
+// for every protocol, as JSON within a JSON string.
+func fitting[T any](items []T, order []int, bytes int) (int, error) {
 	for n, i := range order {
-		data, err := json.Marshal(evaluations[i])
+		data, err := json.Marshal(items[i])
 		if err == nil {
 			data, err = json.Marshal(string(data))
 		}
@@ -111,17 +159,32 @@ func fitting(evaluations []audit.Evaluation, order []int, bytes int) (int, error
 	return len(order), nil
 }
 
-// shorten keeps the evaluations at the given indexes, and says how many are left out.
-func shorten(r record.Record, keep []int) record.Record {
-	kept := slices.Sorted(slices.Values(keep))
-	all := r.Evaluations
-	r.Evaluations, r.Omitted = make([]audit.Evaluation, len(kept)), len(all)-len(kept)
-	for i, at := range kept {
-		r.Evaluations[i] = all[at]
+// shorten keeps the evaluations and the regions of the remediation at the given indexes, and says how many are left out.
+func shorten(r record.Record, evaluations, changes []int) record.Record {
+	all := len(r.Evaluations)
+	r.Evaluations, r.Omitted = pick(r.Evaluations, evaluations)
+	r.Warnings = slices.Clone(r.Warnings)
+	if r.Omitted > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d evaluations were left out of this notification, to keep it within %d bytes", r.Omitted, all, MaxBytes))
 	}
-	r.Warnings = append(slices.Clone(r.Warnings), fmt.Sprintf("%d of %d evaluations were left out of this notification, to keep it within %d bytes",
-		r.Omitted, len(all), MaxBytes))
+	if r.Remediation != nil {
+		report := *r.Remediation
+		all := len(report.Regions)
+		if report.Regions, report.Omitted = pick(report.Regions, changes); report.Omitted > 0 {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d regions of the remediation were left out of this notification, to keep it within %d bytes",
+				report.Omitted, all, MaxBytes))
+		}
+		r.Remediation = &report
+	}
 	return r
+}
+
+func pick[T any](items []T, indexes []int) (kept []T, omitted int) {
+	kept = make([]T, 0, len(indexes))
+	for _, i := range slices.Sorted(slices.Values(indexes)) {
+		kept = append(kept, items[i])
+	}
+	return kept, len(items) - len(kept)
 }
 
 func attributes(r record.Record, kind record.Kind) []Attribute {

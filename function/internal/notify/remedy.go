@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 )
 
 // Group is the scopes of one reason, with what the reason means and what to do about it.
@@ -94,18 +95,11 @@ func commands(e audit.Evaluation) []string {
 	case audit.OnlyTargetlessRules:
 		return []string{fmt.Sprintf("aws events put-targets --region %s --rule %s%s \\\n  --targets Id=1,Arn=TARGET_ARN", e.Region, rule, onBus)}
 	}
-	const name = "cc-scheduled-event-rule"
-	partition := audit.PartitionOf(e.Region)
+	s := remediation.SpecFor(e.Scope(), remediation.Defaults())
+	s.Description = "" // made by hand, the rule is a person's own
 	return []string{
-		"FUNCTION=NAME  # of a Lambda function in " + e.Region,
-		fmt.Sprintf("aws events put-rule --region %s --name %s \\\n  --schedule-expression 'rate(5 minutes)' --state DISABLED", e.Region, name),
-		fmt.Sprintf("aws lambda add-permission --region %s --function-name \"$FUNCTION\" \\\n"+
-			"  --statement-id cc-scheduled-event --action lambda:InvokeFunction \\\n"+
-			"  --principal events.amazonaws.com \\\n"+
-			"  --source-arn arn:%s:events:%s:%s:rule/%s", e.Region, partition, e.Region, e.Account, name),
-		fmt.Sprintf("aws events put-targets --region %s --rule %s \\\n"+
-			"  --targets \"Id=5,Arn=arn:%s:lambda:%s:%s:function:$FUNCTION\"", e.Region, name, partition, e.Region, e.Account),
-		fmt.Sprintf("aws events enable-rule --region %s --name %s", e.Region, name),
+		"# needs the Lambda function " + s.FunctionName + " in " + e.Region + ", or name your own",
+		s.Command(remediation.PutRule), s.Command(remediation.AddPermission), s.Command(remediation.PutTargets), s.Command(remediation.EnableRule),
 	}
 }
 

@@ -40,11 +40,26 @@ type chatMetadata struct {
 const descriptionRunes = 7_000
 
 func chatMessage(r record.Record, kind record.Kind) chat {
-	icon := map[record.Kind]string{record.Failing: ":rotating_light:", record.Incomplete: ":warning:", record.None: ":white_check_mark:"}[kind]
+	icon := map[record.Kind]string{record.Failing: ":rotating_light:", record.Incomplete: ":warning:", record.Resolved: ":white_check_mark:", record.None: ":white_check_mark:"}[kind]
 	var b strings.Builder
 	b.WriteString("*" + escape(Headline(r)) + "*\n")
 	var steps, resources []string
 	omitted, written, label := 0, len([]rune(b.String())), labeler(r)
+	for _, g := range changeGroups(r) {
+		heading := fmt.Sprintf("\n*%s* (%d)\n", g.title, len(g.regions))
+		b.WriteString(heading)
+		written += len([]rune(heading))
+		for _, region := range g.regions {
+			line := fmt.Sprintf("• `%s`: %s\n", label(region.Scope()), code(DescribeChange(region)))
+			if omitted > 0 || written+len([]rune(line)) > descriptionRunes {
+				omitted++
+				continue
+			}
+			b.WriteString(line)
+			written += len([]rune(line))
+		}
+		steps = append(steps, g.title+": "+escape(g.advice))
+	}
 	for _, part := range []struct {
 		status audit.Status
 		title  string
@@ -54,7 +69,7 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 			b.WriteString(heading)
 			written += len([]rune(heading))
 			for _, e := range g.Evaluations {
-				line := fmt.Sprintf("• `%s`: %s\n", label(e), code(Describe(e)))
+				line := fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(Describe(e)))
 				if omitted > 0 || written+len([]rune(line)) > descriptionRunes {
 					omitted++
 					continue

@@ -30,12 +30,7 @@ func Headline(r record.Record) string {
 
 // ChangeHeadline says in a line what a plan would do, or what became of it.
 func ChangeHeadline(r remediation.Report) string {
-	changing, skipped := 0, r.Count(remediation.Skipped)
-	for _, region := range r.Regions {
-		if region.Result == remediation.Planned {
-			changing++
-		}
-	}
+	changing := r.Count(remediation.Planned)
 	var parts []string
 	add := func(n int, format string) {
 		if n > 0 {
@@ -53,7 +48,7 @@ func ChangeHeadline(r remediation.Report) string {
 		add(r.Count(remediation.Remediated), "%s remediated")
 	}
 	add(r.Count(remediation.Failed), "%s failed")
-	add(skipped, "%s left as they are")
+	add(r.Count(remediation.Skipped), "%s left alone")
 	if len(parts) == 0 {
 		parts = []string{"nothing to do"}
 	}
@@ -80,12 +75,12 @@ func accounts(r record.Record) []string {
 	return ids
 }
 
-// labeler names an evaluation's scope as briefly as the record allows.
-func labeler(r record.Record) func(audit.Evaluation) string {
+// labeler names a scope as briefly as the record allows.
+func labeler(r record.Record) func(audit.Scope) string {
 	if len(accounts(r)) == 1 {
-		return func(e audit.Evaluation) string { return e.Region }
+		return func(s audit.Scope) string { return s.Region }
 	}
-	return func(e audit.Evaluation) string { return e.Scope().String() }
+	return audit.Scope.String
 }
 
 // text is the message for people: default and email.
@@ -93,6 +88,9 @@ func text(r record.Record) string {
 	var b strings.Builder
 	write := func(indent, s string) { b.WriteString(wrap(s, indent, indent)) }
 	write("", Headline(r))
+	if r.Remediation != nil {
+		write("", ChangeHeadline(*r.Remediation))
+	}
 	b.WriteString("\n")
 	write("", fmt.Sprintf("%s \"%s\" (risk: %s). A region passes when an EventBridge rule is active in it; without one, "+
 		"nothing that happens there sets anything off.", r.Check.ID, r.Check.Title, strings.ToLower(r.Check.RiskLevel)))
@@ -111,14 +109,14 @@ func text(r record.Record) string {
 			write("", fmt.Sprintf("%s (%s)", g.Title, g.Reason))
 			width := 0
 			for _, e := range g.Evaluations {
-				width = max(width, len(label(e)))
+				width = max(width, len(label(e.Scope())))
 			}
 			for _, e := range g.Evaluations {
 				if omitted > 0 || b.Len() > textBytes {
 					omitted++
 					continue
 				}
-				name := label(e)
+				name := label(e.Scope())
 				b.WriteString(wrap(clean(Describe(e)), "  "+name+strings.Repeat(" ", width-len(name))+"  ", strings.Repeat(" ", width+4)))
 			}
 			b.WriteString(wrap(g.Advice, "  > ", "    "))
@@ -126,6 +124,23 @@ func text(r record.Record) string {
 				b.WriteString("    " + strings.ReplaceAll(c, "\n", "\n    ") + "\n")
 			}
 		}
+	}
+	for _, g := range changeGroups(r) {
+		title := strings.ToUpper(g.title) + ": " + count(len(g.regions), "region", "regions")
+		fmt.Fprintf(&b, "\n%s\n%s\n", title, strings.Repeat("-", len(title)))
+		width := 0
+		for _, region := range g.regions {
+			width = max(width, len(label(region.Scope())))
+		}
+		for _, region := range g.regions {
+			if omitted > 0 || b.Len() > textBytes {
+				omitted++
+				continue
+			}
+			name := label(region.Scope())
+			b.WriteString(wrap(clean(DescribeChange(region)), "  "+name+strings.Repeat(" ", width-len(name))+"  ", strings.Repeat(" ", width+4)))
+		}
+		b.WriteString(wrap(g.advice, "  > ", "    "))
 	}
 	section("FAILING: "+count(r.Summary[audit.NonCompliant], "region", "regions"), audit.NonCompliant)
 	section("NOT JUDGED: "+count(r.Summary[audit.InsufficientData], "region", "regions"), audit.InsufficientData)
@@ -181,6 +196,8 @@ func subject(r record.Record, kind record.Kind) string {
 		s = fmt.Sprintf("%s FAILING: %d of %s, %s", r.Check.ID, r.Summary[audit.NonCompliant], count(r.Coverage.Scopes, "region", "regions"), who(r))
 	case record.Incomplete:
 		s = fmt.Sprintf("%s INCOMPLETE: %d of %s not judged, %s", r.Check.ID, r.Summary[audit.InsufficientData], count(r.Coverage.Scopes, "region", "regions"), who(r))
+	case record.Resolved:
+		s = fmt.Sprintf("%s RESOLVED: %s remediated, %s", r.Check.ID, count(len(r.Changed(remediation.Remediated)), "region", "regions"), who(r))
 	default:
 		s = fmt.Sprintf("%s OK: no region fails, %d judged, %s", r.Check.ID, r.Coverage.Judged, who(r))
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ func world(t *testing.T, scenario string, faults ...sim.Fault) *sim.World {
 	if err != nil {
 		t.Fatal(err)
 	}
+	seen(w)
 	return w
 }
 
@@ -86,4 +88,16 @@ func published(t *testing.T, w *sim.World) (sim.Published, map[string]string) {
 		t.Fatal(err)
 	}
 	return messages[0], texts
+}
+
+// worlds are all simulated accounts of the test run, whose calls show what permissions the product needs.
+var worlds struct {
+	sync.Mutex
+	all []*sim.World
+}
+
+func seen(w *sim.World) {
+	worlds.Lock()
+	defer worlds.Unlock()
+	worlds.all = append(worlds.all, w)
 }

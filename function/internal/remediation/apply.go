@@ -210,6 +210,9 @@ func apply(ctx context.Context, executor Executor, planned Region, mode Mode, o 
 			r.Result, r.Reason, r.Detail = Failed, StepFailure, string(step.Action)+": "+step.Error
 		}
 	}
+	if r.Result == Undone {
+		gone(ctx, executor, &r, o)
+	}
 	return r
 }
 
@@ -218,14 +221,8 @@ func perform(ctx context.Context, executor Executor, s Spec, a Action) (StepResu
 	result := StepApplied
 	err := patiently(ctx, func() (again bool, err error) {
 		result = StepApplied
-		if a == EnableRule { // never before the target is seen to be there
-			targets, err := executor.Targets(ctx, s)
-			if err != nil {
-				return false, err
-			}
-			if !(sight{targets: targets}).hasTarget(s) {
-				return true, fmt.Errorf("not enabled, since the rule's target %s is not there: %w", s.TargetID, ErrNotYet)
-			}
+		if again, err := safe(ctx, executor, s, a); err != nil {
+			return again, err
 		}
 		err = executor.Do(ctx, s, a)
 		if a == AddPermission && errors.Is(err, ErrConflict) {
@@ -247,6 +244,44 @@ func perform(ctx context.Context, executor Executor, s Spec, a Action) (StepResu
 		return StepFailed, err.Error()
 	}
 	return result, ""
+}
+
+// safe refuses what would leave an enabled rule without a target. An answer of 200 to the step before is not enough: it says
+// nothing where a change is seen late, or where something between here and AWS answered.
+func safe(ctx context.Context, reader Reader, s Spec, a Action) (again bool, err error) {
+	switch a {
+	case EnableRule:
+		targets, err := reader.Targets(ctx, s)
+		if err == nil && !(sight{targets: targets}).hasTarget(s) {
+			return true, fmt.Errorf("not enabled, since the rule's target %s is not there: %w", s.TargetID, ErrNotYet)
+		}
+		return false, err
+	case RemoveTargets:
+		rule, err := reader.Rule(ctx, s)
+		if err == nil && rule != nil && rule.State.Active() {
+			return true, fmt.Errorf("targets not removed, since the rule is still enabled: %w", ErrNotYet)
+		}
+		return false, err
+	}
+	return false, nil
+}
+
+// gone makes sure that nothing is left of what was taken away.
+func gone(ctx context.Context, reader Reader, r *Region, o Options) {
+	err := patiently(ctx, func() (bool, error) {
+		now, something := examine(ctx, reader, SpecFor(r.Scope(), o), ModeUndo)
+		switch {
+		case !something || now.Result == Skipped:
+			return false, nil
+		case now.Result == Failed:
+			return false, errors.New(now.Detail)
+		default:
+			return true, fmt.Errorf("every step is done, and yet %s is still there", now.Steps[len(now.Steps)-1].Resource)
+		}
+	})
+	if err != nil {
+		r.Result, r.Reason, r.Detail = Failed, StillThere, err.Error()
+	}
 }
 
 // pauses are how long to wait before each further try, in all some five seconds.

@@ -19,17 +19,19 @@ func (s Spec) Command(a Action) string {
 	region := s.Scope.Region
 	switch a {
 	case PutRule:
-		sets := ""
+		sets := " \\\n  --state DISABLED"
 		if s.Schedule != "" {
-			sets += " \\\n  --schedule-expression " + quote(s.Schedule)
+			sets += " --schedule-expression " + quote(s.Schedule)
 		}
 		if s.Pattern != "" {
 			sets += " \\\n  --event-pattern " + quote(s.Pattern)
 		}
-		return fmt.Sprintf("aws events put-rule --region %s --name %s%s \\\n  --state DISABLED --tags Key=%s,Value=%s \\\n  --description %s",
-			region, quote(s.RuleName), sets, TagKey, TagValue, quote(s.Description))
+		if s.Description != "" {
+			sets += fmt.Sprintf(" \\\n  --tags Key=%s,Value=%s \\\n  --description %s", TagKey, TagValue, quote(s.Description))
+		}
+		return fmt.Sprintf("aws events put-rule --region %s --name %s%s", region, quote(s.RuleName), sets)
 	case AddPermission:
-		return fmt.Sprintf("aws lambda add-permission --region %s --function-name %s \\\n  --statement-id %s --action %s --principal %s \\\n"+
+		return fmt.Sprintf("aws lambda add-permission --region %s --function-name %s \\\n  --statement-id %s --action %s \\\n  --principal %s \\\n"+
 			"  --source-arn %s \\\n  --source-account %s", region, quote(s.FunctionName), quote(s.StatementID), InvokeAction, Principal, quote(s.RuleARN), s.Scope.Account)
 	case PutTargets:
 		return fmt.Sprintf("aws events put-targets --region %s --rule %s \\\n  --targets %s", region, quote(s.RuleName), quote("Id="+s.TargetID+",Arn="+s.FunctionARN))

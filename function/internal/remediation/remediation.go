@@ -38,6 +38,13 @@ const (
 	DefaultLimit          = 50
 )
 
+// Defaults are the options that nobody set otherwise; concurrency and times are the caller's.
+func Defaults() Options {
+	return Options{
+		RuleName: DefaultRuleName, TargetFunction: DefaultTargetFunction, StatementID: DefaultStatementID, TargetID: DefaultTargetID, Limit: DefaultLimit,
+	}
+}
+
 // Mode is what is done with a plan.
 type Mode string
 
@@ -106,6 +113,7 @@ const (
 	FirstRegionFailed Refusal = "FIRST_REGION_FAILED" // the region that went first failed, and the cause is likely the same here
 	Interrupted       Refusal = "INTERRUPTED"         // the run was stopped, or its time ran out, before the region's turn
 	StillFailing      Refusal = "STILL_NON_COMPLIANT" // FAILED: every step is done, and yet the second look was not COMPLIANT
+	StillThere        Refusal = "STILL_THERE"         // FAILED: every step of undo is done, and yet something of ours is there
 	StepFailure       Refusal = "STEP_FAILED"         // FAILED: a step says what went wrong
 	Unread            Refusal = "COULD_NOT_BE_READ"   // FAILED: what is there now could not be read, so nothing was decided
 	NotConfirmed      Refusal = "NOT_CONFIRMED"       // somebody was asked and said no
