@@ -91,7 +91,7 @@ check-go:
 
 .PHONY: check-deploy
 check-deploy: $(VENV)/ready
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml infra/*.yaml
 	$(BIN)/sam validate --lint
 
 # arm64 is what the template deploys unless told otherwise.
