@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"io"
 	"log/slog"
 	"os"
@@ -22,7 +23,12 @@ import (
 
 func TestMain(m *testing.M) {
 	offline.Guard()
-	os.Exit(m.Run())
+	status := m.Run()
+	given := func(name string) bool { return flag.Lookup("test."+name).Value.String() != "" }
+	if status == 0 && !given("run") && !given("skip") && !given("list") {
+		status = checkPermissions(m) // of all that the tests did, so only after all of them
+	}
+	os.Exit(status)
 }
 
 const topic = "arn:aws:sns:us-east-1:123456789012:eventbridge-auditor"
