@@ -34,7 +34,9 @@ func change(ctx context.Context, cloud Cloud, o Options, mode remediation.Mode, 
 			return err
 		}
 	}
-	done := remediation.Apply(ctx, cloud, plan, ro)
+	applyCtx, cancel := beforeDeadline(ctx) // with time kept back for the second look
+	defer cancel()
+	done := remediation.Apply(applyCtx, cloud, plan, ro)
 	looked := remediation.Prove(ctx, &done, func(ctx context.Context, scopes []audit.Scope) []audit.Evaluation {
 		touched := slices.DeleteFunc(slices.Clone(candidates), func(c audit.Candidate) bool { return !slices.Contains(scopes, c.Scope) })
 		quiet := o.Audit

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -473,4 +474,27 @@ func TestTwoRunsAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// refusing answers some requests of one kind with an error before it lets them through.
+type refusing struct {
+	dying
+	operation    string // X-Amz-Target; or else method and path
+	method, path string
+	status       int
+	body, header string
+	left         int
+}
+
+func (f *refusing) Do(r *http.Request) (*http.Response, error) {
+	hit := f.operation != "" && r.Header.Get("X-Amz-Target") == f.operation || f.path != "" && r.Method == f.method && r.URL.Path == f.path
+	if !hit || f.left == 0 {
+		return f.dying.Do(r)
+	}
+	f.left--
+	h := http.Header{"Content-Type": {"application/json"}}
+	if f.header != "" {
+		h.Set("X-Amzn-Errortype", f.header)
+	}
+	return &http.Response{StatusCode: f.status, Header: h, Body: io.NopCloser(strings.NewReader(f.body)), Request: r}, nil
 }

@@ -211,7 +211,7 @@ func apply(ctx context.Context, executor Executor, planned Region, mode Mode, o 
 		}
 	}
 	if r.Result == Undone {
-		gone(ctx, executor, &r, o)
+		gone(ctx, executor, &r)
 	}
 	return r
 }
@@ -267,9 +267,9 @@ func safe(ctx context.Context, reader Reader, s Spec, a Action) (again bool, err
 }
 
 // gone makes sure that nothing is left of what was taken away.
-func gone(ctx context.Context, reader Reader, r *Region, o Options) {
+func gone(ctx context.Context, reader Reader, r *Region) {
 	err := patiently(ctx, func() (bool, error) {
-		now, something := examine(ctx, reader, SpecFor(r.Scope(), o), ModeUndo)
+		now, something := examine(ctx, reader, r.spec, ModeUndo)
 		switch {
 		case !something || now.Result == Skipped:
 			return false, nil
@@ -350,9 +350,13 @@ func Prove(ctx context.Context, report *Report, look func(context.Context, []aud
 		}
 		looked = append(looked, e)
 		r.After = e.Status
-		if r.Result == Remediated && e.Status != audit.Compliant {
+		switch {
+		case r.Result != Remediated || e.Status == audit.Compliant:
+		case e.Status == audit.InsufficientData:
+			r.Result, r.Reason, r.Detail = Failed, Refusal(e.Reason), "every step is done, but the second look could not judge the region: "+e.Detail
+		default:
 			r.Result, r.Reason = Failed, StillFailing
-			r.Detail = fmt.Sprintf("every step is done, but the second look says %s (%s): %s", e.Status, e.Reason, e.Detail)
+			r.Detail = fmt.Sprintf("every step is done, but the second look still says %s (%s): %s", e.Status, e.Reason, e.Detail)
 		}
 	}
 	return looked

@@ -84,7 +84,7 @@ func checkFields(place string, fields map[string]any) error {
 	}
 	problems = slices.DeleteFunc(problems, func(err error) bool { return err == nil })
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	if problems == nil {
+	if len(problems) == 0 {
 		return nil
 	}
 	texts := make([]string, len(problems))
