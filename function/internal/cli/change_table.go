@@ -41,15 +41,23 @@ func changeTable(r record.Record, l look) string {
 	for _, row := range rows {
 		used = max(used, len(row.scope)+len("  REMEDIATED  ")+len(row.reason)+2)
 	}
-	t.AppendHeader(table.Row{"region", "result", "reason", "detail"})
+	withReason := slices.ContainsFunc(rows, func(row changeRow) bool { return row.reason != "" })
+	t.AppendHeader(columns(withReason, "region", "result", "reason", "detail"))
 	for _, row := range rows {
 		detail := printable(row.detail)
 		if l.width >= minWidth && l.width-used-1 > 20 {
 			detail = wrapWords(detail, l.width-used-1)
 		}
-		t.AppendRow(table.Row{row.scope, l.paint(resultColor[row.result], string(row.result)), row.reason, detail})
+		t.AppendRow(columns(withReason, row.scope, l.paint(resultColor[row.result], string(row.result)), row.reason, detail))
 	}
 	return "\n" + t.Render() + "\n"
+}
+
+func columns(withReason bool, scope, result, reason, detail string) table.Row {
+	if withReason {
+		return table.Row{scope, result, reason, detail}
+	}
+	return table.Row{scope, result, detail}
 }
 
 type changeRow struct {

@@ -128,6 +128,99 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
+// changing is an account with a region for each thing that remediation may meet.
+const changing = `{
+  "topics": ["` + topic + `"],
+  "otherRegions": {"buses": {"default": [{"name": "nightly"}]}},
+  "regions": {
+    "eu-central-1": {"functions": [{"name": "LogScheduledEvent"}]},
+    "eu-west-1": {"functions": [{"name": "LogScheduledEvent"}], "buses": {"default": [{"name": "off", "state": "DISABLED"}]}},
+    "eu-west-2": {},
+    "eu-west-3": {"functions": [{"name": "LogScheduledEvent"}], "buses": {"default": [{"name": "cc-scheduled-event-rule", "state": "DISABLED"}]}},
+    "sa-east-1": {"functions": [{"name": "LogScheduledEvent"}]}},
+  "faults": [{"region": "us-east-2", "service": "events", "kind": "scp"}, {"region": "sa-east-1", "operation": "PutTargets", "kind": "deny"}]
+}`
+
+func TestTranscriptsOfChanges(t *testing.T) {
+	w := serve(t, changing)
+	for _, test := range []struct {
+		name   string
+		args   []string
+		status int
+	}{
+		{"plan", []string{"plan", "--exclude-regions", "us-east-1"}, 3},
+		{"plan-csv", []string{"plan", "--output", "csv"}, 3},
+		{"plan-markdown", []string{"plan", "--output", "markdown", "--event-pattern", "health", "--regions", "eu-west-1,eu-west-2"}, 3},
+		{"plan-json", []string{"plan", "--output", "json", "--regions", "eu-west-1"}, 3},
+		{"remediate-unconfirmed", []string{"remediate"}, 2},
+		{"remediate", []string{"remediate", "--yes", "--topic-arn", topic}, 3},
+		{"remediate-json", []string{"remediate", "--yes", "--output", "json", "--regions", "sa-east-1"}, 3},
+		{"undo", []string{"undo", "--yes"}, 3},
+		{"undo-nothing", []string{"undo", "--yes", "--regions", "us-west-1"}, 0},
+		{"help-remediate", []string{"remediate", "--help"}, 0},
+		{"help-undo", []string{"help", "undo"}, 0},
+		{"change-mistakes", []string{"remediate", "--schedule", "rate(5 minute)", "--event-pattern", "helth", "--target-function", "arn:aws:lambda:eu-west-1:123456789012:function:f", "--limit", "0", "--rule-nam", "x"}, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := len(w.Calls())
+			stdout, stderr, status := execute(t, nil, test.args...)
+			if status != test.status {
+				t.Errorf("exit status %d, want %d", status, test.status)
+			}
+			if calls := len(w.Calls()) - before; test.status == 2 && calls != 0 {
+				t.Errorf("%d calls in spite of bad usage", calls)
+			}
+			golden(t, test.name+".txt", "=== standard output\n"+stdout+"=== standard error\n"+stderr)
+		})
+	}
+	if rules := w.Rules("eu-west-3")["default"]; len(rules) != 1 || rules[0].State != "DISABLED" {
+		t.Errorf("a rule of somebody else is %+v now", rules)
+	}
+}
+
+func TestExitStatusOfChanges(t *testing.T) {
+	const mendable = `{"topics": ["` + topic + `"], "otherRegions": {"functions": [{"name": "LogScheduledEvent"}], "buses": {"default": [{"name": "nightly"}]}},
+		"regions": {"eu-west-1": {"functions": [{"name": "LogScheduledEvent"}]}}, "faults": [%]}`
+	for _, test := range []struct {
+		name, faults string
+		before       string // a command that comes first
+		command      string
+		status       int
+		says         string
+	}{
+		{"a plan", ``, "", "plan", 3, ""},
+		{"a plan with nothing to do", ``, "remediate --yes", "plan", 0, ""},
+		{"remediate", ``, "", "remediate --yes", 0, ""},
+		{"remediate, a region not judged", `{"region": "eu-west-2", "service": "events", "kind": "deny"}`, "", "remediate --yes", 4, ""},
+		{"a step fails", `{"operation": "EnableRule", "kind": "deny"}`, "", "remediate --yes", 3, ""},
+		{"publishing fails", `{"service": "sns", "kind": "deny"}`, "", "remediate --yes --topic-arn " + topic, 1, "no permission for sns:Publish"},
+		{"no credentials", `{"service": "sts", "kind": "invalid-token"}`, "", "remediate --yes", 1, "AWS credentials"},
+		{"undo", ``, "remediate --yes", "undo --yes", 3, ""},
+		{"undo nothing", ``, "remediate --yes", "undo --yes --regions us-east-1", 0, ""},
+		{"a step of undo fails", `{"operation": "DeleteRule", "kind": "deny"}`, "remediate --yes", "undo --yes", 1, "undo failed in eu-west-1"},
+		{"undo cannot read", `{"operation": "GetPolicy", "kind": "deny", "after": 2}`, "remediate --yes", "undo --yes --regions eu-west-1", 1, "undo failed in eu-west-1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			serve(t, strings.Replace(mendable, "%", test.faults, 1))
+			if test.before != "" {
+				execute(t, nil, strings.Fields(test.before)...)
+			}
+			stdout, stderr, status := execute(t, nil, strings.Fields(test.command)...)
+			if status != test.status || !strings.Contains(stderr, test.says) || (test.says == "") != (stderr == "") {
+				t.Errorf("status %d, want %d; stdout %s, stderr %q, want %q in it", status, test.status, stdout, stderr, test.says)
+			}
+		})
+	}
+	serve(t, strings.Replace(mendable, "%", "", 1))
+	env := []string{"REMEDIATION_LIMIT=none", "REMEDIATION_SCHEDULE=never"}
+	if _, stderr, status := execute(t, env, "audit"); status != 3 || stderr != "" {
+		t.Errorf("audit minds settings of remediation: %d %q", status, stderr)
+	}
+	if _, stderr, status := execute(t, env, "plan"); status != 2 || !strings.Contains(stderr, "REMEDIATION_LIMIT: want") || !strings.Contains(stderr, "REMEDIATION_SCHEDULE: want") {
+		t.Errorf("plan: %d %q", status, stderr)
+	}
+}
+
 func TestExitStatus(t *testing.T) {
 	const healthy = `{"topics": ["` + topic + `"], "otherRegions": {"buses": {"default": [{"name": "nightly"}]}}, "faults": [%]}`
 	for _, test := range []struct {

@@ -20,7 +20,7 @@ type Group struct {
 
 var remedies = map[audit.Reason]struct{ title, advice string }{
 	audit.NoRules: {"No rule on any event bus",
-		"If the region is in use, create a rule that has a target. If it is not, leave it out (ExcludeRegions, --exclude-regions)."},
+		"If the region is in use, give it a rule that has a target: 'eventbridge-auditor plan' shows how, 'remediate' does it. If it is not, leave it out (ExcludeRegions, --exclude-regions)."},
 	audit.NoActiveRules: {"Rules, but none is active",
 		"Find out why the rules are off, then enable the one that ought to be on."},
 	audit.OnlyTargetlessRules: {"Active rules, but none has a target", "Give a rule a target: without one it sets nothing off."},

@@ -9,16 +9,23 @@ import (
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/notify"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/settings"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/trigger"
 )
 
 const topic = "arn:aws:sns:us-east-1:123456789012:eventbridge-auditor"
 
 func TestDefaults(t *testing.T) {
-	empty := []string{"REGIONS=", "EXCLUDE_REGIONS=", "COMPLIANCE_POLICY=", "TOPIC_ARN=", "NOTIFY_ON=", "CONCURRENCY=", "REGION_TIMEOUT=", "MODE="}
+	empty := []string{"REGIONS=", "EXCLUDE_REGIONS=", "COMPLIANCE_POLICY=", "TOPIC_ARN=", "NOTIFY_ON=", "CONCURRENCY=", "REGION_TIMEOUT=", "MODE=",
+		"REMEDIATION_RULE_NAME=", "REMEDIATION_SCHEDULE=", "REMEDIATION_EVENT_PATTERN=", "REMEDIATION_TARGET_FUNCTION=", "REMEDIATION_STATEMENT_ID=",
+		"REMEDIATION_TARGET_ID=", "REMEDIATION_LIMIT="}
 	for name, environ := range map[string][]string{"no variable": nil, "empty variables": empty} {
 		got, err := settings.Read(settings.Environment(environ))
-		want := settings.Settings{Audit: audit.Options{Policy: audit.Conformity, Concurrency: 64, RegionTimeout: 10 * time.Second}}
+		want := settings.Settings{
+			Audit:  audit.Options{Policy: audit.Conformity, Concurrency: 64, RegionTimeout: 10 * time.Second},
+			Action: trigger.Audit, Remediation: remediation.Defaults(),
+		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
@@ -27,11 +34,16 @@ func TestDefaults(t *testing.T) {
 
 func TestEverySetting(t *testing.T) {
 	got, err := settings.Read(settings.Environment([]string{"REGIONS=us-east-1, eu-west-1,us-east-1", "EXCLUDE_REGIONS=ap-south-1", "COMPLIANCE_POLICY=strict",
-		"TOPIC_ARN=" + topic, "NOTIFY_ON=always", "CONCURRENCY=7", "REGION_TIMEOUT=1m30s", "MODE=report", "UNRELATED=x"}))
+		"TOPIC_ARN=" + topic, "NOTIFY_ON=always", "CONCURRENCY=7", "REGION_TIMEOUT=1m30s", "MODE=remediate", "UNRELATED=x",
+		"REMEDIATION_RULE_NAME=r", "REMEDIATION_SCHEDULE=rate(1 hour)", "REMEDIATION_EVENT_PATTERN=health", "REMEDIATION_TARGET_FUNCTION=f",
+		"REMEDIATION_STATEMENT_ID=s", "REMEDIATION_TARGET_ID=t", "REMEDIATION_LIMIT=7"}))
 	want := settings.Settings{
 		Selection: audit.Selection{Only: []string{"eu-west-1", "us-east-1"}, Exclude: []string{"ap-south-1"}},
 		Audit:     audit.Options{Policy: audit.Strict, Concurrency: 7, RegionTimeout: 90 * time.Second},
 		Notify:    notify.Options{TopicARN: topic, On: notify.Always},
+		Action:    trigger.Remediate, MayChange: true,
+		Remediation: remediation.Options{RuleName: "r", Schedule: "rate(1 hour)", EventPattern: `{"source":["aws.health"]}`, TargetFunction: "f",
+			StatementID: "s", TargetID: "t", Limit: 7},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
@@ -57,7 +69,15 @@ func TestBadSettings(t *testing.T) {
 		{"FIFO", "TOPIC_ARN=" + topic + ".fifo", "TOPIC_ARN: \"" + topic + ".fifo\" is a FIFO topic"},
 		{"change without a store", "NOTIFY_ON=change", `NOTIFY_ON: "change" needs a store`},
 		{"notify", "NOTIFY_ON=sometimes", `NOTIFY_ON: want always or never, got "sometimes"`},
-		{"mode", "MODE=remediate", `MODE: want report, got "remediate"`},
+		{"mode", "MODE=fix", `MODE: want report, plan or remediate, got "fix"`},
+		{"rule name", "REMEDIATION_RULE_NAME=my rule", `REMEDIATION_RULE_NAME: want a rule's name: at most 64 letters, digits, dots, dashes and underscores, got "my rule"`},
+		{"rule name too long", "REMEDIATION_RULE_NAME=" + strings.Repeat("r", 65), "REMEDIATION_RULE_NAME: want a rule's name"},
+		{"schedule", "REMEDIATION_SCHEDULE=rate(5 minute)", "REMEDIATION_SCHEDULE: rate: want rate(5 minutes), got rate(5 minute)"},
+		{"pattern", "REMEDIATION_EVENT_PATTERN=heath", "REMEDIATION_EVENT_PATTERN: want an event pattern as a JSON object"},
+		{"function's ARN", "REMEDIATION_TARGET_FUNCTION=arn:aws:lambda:eu-west-1:123456789012:function:f", "REMEDIATION_TARGET_FUNCTION: want a function's name without region"},
+		{"statement", "REMEDIATION_STATEMENT_ID=a.b", "REMEDIATION_STATEMENT_ID: want a statement's id"},
+		{"target", "REMEDIATION_TARGET_ID=a b", "REMEDIATION_TARGET_ID: want a target's id"},
+		{"limit", "REMEDIATION_LIMIT=0", `REMEDIATION_LIMIT: want a whole number from 1 to 100000, got "0"`},
 		{"concurrency zero", "CONCURRENCY=0", `CONCURRENCY: want a whole number from 1 to 1024, got "0"`},
 		{"concurrency too high", "CONCURRENCY=1025", `CONCURRENCY: want a whole number from 1 to 1024, got "1025"`},
 		{"an endless value", "COMPLIANCE_POLICY=" + strings.Repeat("x", 5000), `COMPLIANCE_POLICY: want conformity or strict, got "xxx`},
