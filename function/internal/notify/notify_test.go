@@ -16,6 +16,7 @@ import (
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/notify"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -66,7 +67,30 @@ func TestGoldens(t *testing.T) {
 		evaluation("us-west-2", audit.OnlyAuditorRules, "all active rules are this product's own: tick", "tick"),
 		evaluation("af-south-1", audit.RegionNotEnabled, "opt-in region that this account has not enabled"))...)
 	failing.Warnings = []string{"region list taken from ec2:DescribeRegions, since no permission for account:ListRegions: no identity-based policy allows the account:ListRegions action"}
+	const rule, function = "arn:aws:events:eu-west-1:123456789012:rule/cc-scheduled-event-rule", "arn:aws:lambda:eu-west-1:123456789012:function:LogScheduledEvent"
+	step := func(a remediation.Action, r remediation.StepResult, wrong string) remediation.Step {
+		return remediation.Step{Action: a, Result: r, Resource: rule, Error: wrong, Command: "aws events …"}
+	}
+	fine := []remediation.Step{step(remediation.PutRule, remediation.StepApplied, ""), {Action: remediation.AddPermission, Result: remediation.StepUnchanged, Resource: function},
+		step(remediation.PutTargets, remediation.StepApplied, ""), step(remediation.EnableRule, remediation.StepApplied, "")}
+	changed := recordOf(ok, evaluation("eu-west-1", audit.OnlyRemediationRule, "the only active rule is the one made as remediation: cc-scheduled-event-rule", "cc-scheduled-event-rule"),
+		evaluation("eu-west-2", audit.NoRules, "no rule on the only event bus"), evaluation("eu-west-3", audit.NoRules, "no rule on the only event bus"))
+	changed.Remediation = &remediation.Report{Mode: remediation.ModeApply, Regions: []remediation.Region{
+		{Account: account, Region: "eu-west-1", Result: remediation.Remediated, Before: audit.NonCompliant, After: audit.Compliant, Steps: fine},
+		{Account: account, Region: "eu-west-2", Result: remediation.Failed, Reason: remediation.StepFailure, Before: audit.NonCompliant, After: audit.NonCompliant,
+			Detail: "PutTargets: no permission for events:PutTargets: no identity-based policy allows the events:PutTargets action",
+			Steps: []remediation.Step{step(remediation.PutRule, remediation.StepApplied, ""), step(remediation.PutTargets, remediation.StepFailed, "no permission for events:PutTargets"),
+				step(remediation.EnableRule, remediation.StepSkipped, "")}},
+		{Account: account, Region: "eu-west-3", Result: remediation.Skipped, Reason: remediation.NoTargetFunction, Before: audit.NonCompliant,
+			Detail: "there is no function LogScheduledEvent in eu-west-3, and a rule's function must be in the rule's own region", Steps: []remediation.Step{}},
+		{Account: account, Region: "me-south-1", Result: remediation.Skipped, Reason: "REGION_NOT_ENABLED", Before: audit.NotApplicable, Steps: []remediation.Step{}},
+	}}
+	resolved := recordOf(ok, evaluation("eu-west-1", audit.OnlyRemediationRule, "the only active rule is the one made as remediation: cc-scheduled-event-rule", "cc-scheduled-event-rule"))
+	resolved.Remediation = &remediation.Report{Mode: remediation.ModeApply, Regions: changed.Remediation.Regions[:1]}
+	resolved.Notification.Kind = notify.Kind(resolved)
 	for name, r := range map[string]record.Record{
+		"changed":    changed,
+		"resolved":   resolved,
 		"failing":    failing,
 		"one":        recordOf(evaluation("eu-west-1", audit.NoRules, "no rule on the only event bus")),
 		"incomplete": recordOf(append(unjudged, ok)...),
@@ -238,6 +262,55 @@ func TestSizeLimit(t *testing.T) {
 				t.Error("composing changed the record itself")
 			}
 		})
+	}
+}
+
+// The same of a remediation: what failed and what was changed goes before what was left alone.
+func TestSizeLimitOfARemediation(t *testing.T) {
+	for _, accounts := range []int{1, 10, 1000} {
+		var evaluations []audit.Evaluation
+		report := &remediation.Report{Mode: remediation.ModePlan}
+		for a := range accounts {
+			for n := range 34 {
+				e := evaluation(fmt.Sprintf("xx-region-%d", n+1), audit.NoRules, "no rule on the only event bus")
+				e.Account = fmt.Sprintf("%012d", a)
+				evaluations = append(evaluations, e)
+				region := remediation.Region{Account: e.Account, Region: e.Region, Result: remediation.Skipped, Reason: remediation.NoTargetFunction, Before: e.Status, Detail: strings.Repeat("why ", 30)}
+				if n%2 == 0 {
+					region.Result = remediation.Planned
+					for _, a := range []remediation.Action{remediation.PutRule, remediation.AddPermission, remediation.PutTargets, remediation.EnableRule} {
+						region.Steps = append(region.Steps, remediation.Step{Action: a, Result: remediation.StepPlanned, Resource: "arn:aws:events:xx-region-1:123456789012:rule/cc-scheduled-event-rule", Command: strings.Repeat("aws ", 100)})
+					}
+				}
+				report.Regions = append(report.Regions, region)
+			}
+		}
+		r := recordOf(evaluations...)
+		r.Remediation = report
+		m, err := notify.Compose(r, record.Failing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, m)
+		var texts map[string]string
+		json.Unmarshal([]byte(m.Body), &texts)
+		var got record.Record
+		if err := json.Unmarshal([]byte(texts["sqs"]), &got); err != nil {
+			t.Fatal(err)
+		}
+		kept := got.Remediation
+		if kept.Omitted+len(kept.Regions) != len(report.Regions) || got.Omitted+len(got.Evaluations) != len(evaluations) || strings.Contains(texts["sqs"], "aws aws") {
+			t.Errorf("%d accounts: %d + %d regions of %d, %d + %d evaluations of %d", accounts, kept.Omitted, len(kept.Regions), len(report.Regions), got.Omitted, len(got.Evaluations), len(evaluations))
+		}
+		if accounts == 1 && kept.Omitted+got.Omitted > 0 {
+			t.Errorf("one account does not fit: %d and %d left out", kept.Omitted, got.Omitted)
+		}
+		if kept.Omitted > 0 && (kept.Count(remediation.Planned) == 0 || kept.Count(remediation.Skipped) > 0 && kept.Count(remediation.Planned) < 17*accounts) {
+			t.Errorf("%d accounts: %d planned and %d skipped are kept", accounts, kept.Count(remediation.Planned), kept.Count(remediation.Skipped))
+		}
+		if report.Regions[0].Steps[0].Command == "" || len(report.Regions) != 34*accounts {
+			t.Error("composing changed the record itself")
+		}
 	}
 }
 

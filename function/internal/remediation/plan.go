@@ -39,7 +39,7 @@ func mend(s Spec, seen sight) Region {
 		}
 	}
 	if !seen.function.Exists {
-		r = r.skip(NoTargetFunction, fmt.Sprintf("there is no function %s in %s, and a rule's function must be in the rule's own region", s.FunctionName, s.Scope.Region))
+		r = r.skip(NoTargetFunction, fmt.Sprintf("there is no function %s in %s, and a rule's function must be in the rule's own region: infra/regional-target.yaml deploys it", s.FunctionName, s.Scope.Region))
 		r.Remedy = s.deployCommand()
 		return r
 	}
