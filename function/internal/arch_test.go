@@ -32,6 +32,7 @@ var law = map[string]struct {
 	"offline":     {},
 	"sim":         {},
 	"audit":       {},
+	"history":     {rooms: []string{"audit"}},
 	"record":      {rooms: []string{"audit", "remediation"}},
 	"remediation": {rooms: []string{"audit"}},
 	"trigger":     {rooms: []string{"audit"}},

@@ -15,15 +15,16 @@ const (
 
 // Evaluation is the verdict on one scope. It is part of the Record's version 1 vocabulary: keys may be added, not changed.
 type Evaluation struct {
-	Account    string   `json:"account"`
-	Region     string   `json:"region"`
-	Status     Status   `json:"status"`
-	Reason     Reason   `json:"reason"`
-	Detail     string   `json:"detail"` // one line for people; may hold names and words from AWS
-	Evidence   Evidence `json:"evidence"`
-	APICalls   int      `json:"apiCalls"`   // requests sent for this scope, retries included
-	DurationMS int64    `json:"durationMs"` // from the first request to the verdict; 0 when nothing was asked
-	ConsoleURL string   `json:"consoleUrl,omitempty"`
+	Account    string     `json:"account"`
+	Region     string     `json:"region"`
+	Status     Status     `json:"status"`
+	Reason     Reason     `json:"reason"`
+	Detail     string     `json:"detail"` // one line for people; may hold names and words from AWS
+	Evidence   Evidence   `json:"evidence"`
+	APICalls   int        `json:"apiCalls"`        // requests sent for this scope, retries included
+	Since      *time.Time `json:"since,omitempty"` // since when it fails or could not be judged, where earlier runs are known; UTC
+	DurationMS int64      `json:"durationMs"`      // from the first request to the verdict; 0 when nothing was asked
+	ConsoleURL string     `json:"consoleUrl,omitempty"`
 }
 
 // Scope returns the evaluated scope.
@@ -74,8 +75,8 @@ func NewReport(evaluations []Evaluation, regionSource string) Report {
 	return report
 }
 
-// Renewed returns the report with the newer evaluations in the place of the earlier ones of their scopes. One that could not
-// judge does not: it never resolves an earlier failure. The requests of both looks count.
+// Renewed returns the report with the newer evaluations in the place of the earlier ones of their scopes, but for one
+// that could not judge where the scope failed before: it never resolves an earlier failure. The requests of both looks count.
 func (r Report) Renewed(newer []Evaluation) Report {
 	evaluations := slices.Clone(r.Evaluations)
 	for _, e := range newer {
@@ -84,7 +85,7 @@ func (r Report) Renewed(newer []Evaluation) Report {
 			continue
 		}
 		e.APICalls += evaluations[i].APICalls
-		if e.Status == InsufficientData {
+		if e.Status == InsufficientData && evaluations[i].Status == NonCompliant {
 			evaluations[i].APICalls = e.APICalls
 			continue
 		}

@@ -37,12 +37,18 @@ func undoCommand() command {
 func changeCommand(action trigger.Action, summary, about string) command {
 	return command{
 		name: string(action), summary: summary,
-		about: about + "A flag wins over its variable. The AWS SDK's own settings hold.",
+		about: about + "A flag wins over its variable. The AWS SDK's own settings hold.\n\nFor example\n" + examples[action],
 		flags: changeFlags(action), settings: true, changes: true,
 		run: func(ctx context.Context, p *program, values flagValues) (int, error) {
 			return runChange(ctx, p, values, action)
 		},
 	}
+}
+
+var examples = map[trigger.Action]string{
+	trigger.Plan:      "  eventbridge-auditor plan --regions eu-west-1,eu-west-2\n  eventbridge-auditor plan --event-pattern '{\"source\":[\"aws.health\"]}' --output json",
+	trigger.Remediate: "  eventbridge-auditor remediate --dry-run\n  eventbridge-auditor remediate --regions eu-west-1 --event-pattern health",
+	trigger.Undo:      "  eventbridge-auditor undo --dry-run\n  eventbridge-auditor undo --regions eu-west-1 --yes",
 }
 
 func changeFlags(action trigger.Action) []flagRow {
@@ -51,17 +57,19 @@ func changeFlags(action trigger.Action) []flagRow {
 		rows = slices.DeleteFunc(rows, func(r flagRow) bool { return r.name == "schedule" || r.name == "event-pattern" })
 	}
 	if action != trigger.Plan {
-		rows = append(rows, flagRow{name: "yes", help: "do not ask before anything is changed; required without a terminal", boolean: true, check: oneOf("true", "false")})
+		rows = append(rows, flagRow{name: "dry-run", help: "show what would be changed, with the commands that do the same, and change nothing", boolean: true, check: oneOf("true", "false")},
+			flagRow{name: "yes", help: "do not ask before anything is changed; required without a terminal", boolean: true, check: oneOf("true", "false")})
 	}
 	return append(rows, outputFlag(), verboseFlag())
 }
 
 func runChange(ctx context.Context, p *program, values flagValues, action trigger.Action) (int, error) {
 	s, err := settings.Read(flagSource(values), environment(p.env, true))
-	ask := action != trigger.Plan && values["yes"] != "true"
+	dry := values["dry-run"] == "true"
+	ask := action != trigger.Plan && !dry && values["yes"] != "true"
 	if _, ok := terminal(p.stdin); ask && !ok {
 		err = errors.Join(err, &flagError{[]string{fmt.Sprintf("--yes: %s changes the account, and without a terminal nobody can be asked; "+
-			"add --yes, or look first with 'eventbridge-auditor plan'", action)}})
+			"add --yes, or look first with --dry-run", action)}})
 	}
 	if err != nil {
 		return 0, err
@@ -72,7 +80,7 @@ func runChange(ctx context.Context, p *program, values flagValues, action trigge
 	}
 	defer session.Close()
 	o := p.options(s, values["verbose"] == "true")
-	o.MayChange = true
+	o.MayChange, o.DryRun = true, dry
 	progress := p.progress()
 	o.Audit.Observe = progress.show
 	if ask {
@@ -89,7 +97,7 @@ func runChange(ctx context.Context, p *program, values flagValues, action trigge
 	if writeErr := p.report(r, values["output"], s.Notify.TopicARN != ""); writeErr != nil {
 		return 0, errors.Join(writeErr, err)
 	}
-	if failed := r.Changed(remediation.Failed); err == nil && action == trigger.Undo && len(failed) > 0 {
+	if failed := r.Changed(remediation.Failed); err == nil && !dry && action == trigger.Undo && len(failed) > 0 {
 		names := make([]string, len(failed))
 		for i, region := range failed {
 			names[i] = region.Region
@@ -112,7 +120,8 @@ func (p *program) confirm(ctx context.Context, r record.Record) error {
 			n++
 		}
 	}
-	fmt.Fprintf(p.stderr, "%s\n%s will %s as shown. Type yes to go on: ", renderChange(r, l, false), count(n, "region", "regions"), verb)
+	fmt.Fprintf(p.stderr, "%s\n%s of account %s will %s as shown. Type yes to go on: ", renderChange(r, l, false), count(n, "region", "regions"),
+		r.Evaluations[0].Account, verb)
 	answer := make(chan string, 1)
 	go func() { // a read from a terminal cannot be cut short; the program ends with it pending
 		line, _ := bufio.NewReader(p.stdin).ReadString('\n')

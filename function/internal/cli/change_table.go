@@ -25,6 +25,9 @@ func renderChange(r record.Record, l look, hasTopic bool) string {
 	var b strings.Builder
 	b.WriteString(l.paint("1", l.fill(notify.Headline(r), "")) + "\n")
 	b.WriteString(l.paint("1", l.fill(notify.ChangeHeadline(*r.Remediation), "")) + "\n")
+	if r.Remediation.Mode != remediation.ModeUndo && len(r.Changed(remediation.Planned, remediation.Remediated, remediation.Failed)) > 0 {
+		b.WriteString(l.fill("With "+printable(r.Remediation.Rule.String())+".", "  ") + "\n")
+	}
 	b.WriteString(changeTable(r, l))
 	b.WriteString(changeCommands(*r.Remediation, l))
 	b.WriteString(footer(r, l, hasTopic))
@@ -36,11 +39,14 @@ func changeTable(r record.Record, l look) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	t := newTable()
 	used := 0
 	for _, row := range rows {
 		used = max(used, len(row.scope)+len("  REMEDIATED  ")+len(row.reason)+2)
 	}
+	if l.width > 0 && l.width-used < 40 { // too narrow for columns
+		return changeList(rows, l)
+	}
+	t := newTable()
 	withReason := slices.ContainsFunc(rows, func(row changeRow) bool { return row.reason != "" })
 	t.AppendHeader(columns(withReason, "region", "result", "reason", "detail"))
 	for _, row := range rows {
@@ -51,6 +57,17 @@ func changeTable(r record.Record, l look) string {
 		t.AppendRow(columns(withReason, row.scope, l.paint(resultColor[row.result], string(row.result)), row.reason, detail))
 	}
 	return "\n" + t.Render() + "\n"
+}
+
+// changeList has the detail of each row on lines of its own.
+func changeList(rows []changeRow, l look) string {
+	var b strings.Builder
+	b.WriteString("\n")
+	for _, row := range rows {
+		b.WriteString(strings.TrimRight(row.scope+"  "+l.paint(resultColor[row.result], string(row.result))+"  "+row.reason, " ") + "\n" +
+			"  " + strings.ReplaceAll(wrapWords(printable(row.detail), max(20, l.width-3)), "\n", "\n  ") + "\n")
+	}
+	return b.String()
 }
 
 func columns(withReason bool, scope, result, reason, detail string) table.Row {
@@ -100,12 +117,9 @@ func changeRows(r record.Record) []changeRow {
 // changeCommands prints the AWS CLI commands of a plan, ready to be pasted into a shell.
 func changeCommands(report remediation.Report, l look) string {
 	var b strings.Builder
-	if report.Mode == remediation.ModePlan {
-		for _, region := range report.Regions {
-			commands := commandsOf(region)
-			if len(commands) > 0 {
-				b.WriteString("\n" + l.paint("2", "# "+region.Scope().String()) + "\n" + strings.Join(commands, "\n") + "\n")
-			}
+	for _, region := range report.Regions {
+		if commands := commandsOf(region); len(commands) > 0 { // only a plan has any
+			b.WriteString("\n" + l.paint("2", "# "+region.Scope().String()) + "\n" + remediation.Chain(commands) + "\n")
 		}
 	}
 	for _, region := range report.Regions {

@@ -196,6 +196,8 @@ func TestExitStatusOfChanges(t *testing.T) {
 		{"publishing fails", `{"service": "sns", "kind": "deny"}`, "", "remediate --yes --topic-arn " + topic, 1, "no permission for sns:Publish"},
 		{"no credentials", `{"service": "sts", "kind": "invalid-token"}`, "", "remediate --yes", 1, "AWS credentials"},
 		{"undo", ``, "remediate --yes", "undo --yes", 3, ""},
+		{"remediate, dry", ``, "", "remediate --dry-run", 3, ""},
+		{"undo, dry", ``, "remediate --yes", "undo --dry-run", 0, ""},
 		{"undo nothing", ``, "remediate --yes", "undo --yes --regions us-east-1", 0, ""},
 		{"a step of undo fails", `{"operation": "DeleteRule", "kind": "deny"}`, "remediate --yes", "undo --yes", 1, "undo failed in eu-west-1"},
 		{"undo cannot read", `{"operation": "GetPolicy", "kind": "deny", "after": 2}`, "remediate --yes", "undo --yes --regions eu-west-1", 1, "undo failed in eu-west-1"},
@@ -211,7 +213,18 @@ func TestExitStatusOfChanges(t *testing.T) {
 			}
 		})
 	}
+	w := serve(t, strings.Replace(mendable, "%", "", 1))
+	execute(t, nil, "remediate", "--yes")
+	changed := len(w.Rules("eu-west-1")["default"])
+	for _, form := range []string{"table", "json", "csv", "markdown"} {
+		if stdout, _, _ := execute(t, nil, "undo", "--dry-run", "--output", form); !strings.Contains(stdout, "DeleteRule") || len(w.Rules("eu-west-1")["default"]) != changed {
+			t.Errorf("undo --dry-run --output %s: %s", form, stdout)
+		}
+	}
 	serve(t, strings.Replace(mendable, "%", "", 1))
+	if stdout, _, _ := execute(t, nil, "plan", "--event-pattern", "root-sign-in"); !strings.Contains(stdout, "Warning: the events of root-sign-in come to us-east-1 alone") {
+		t.Errorf("no warning of a pattern that never fires: %s", stdout)
+	}
 	env := []string{"REMEDIATION_LIMIT=none", "REMEDIATION_SCHEDULE=never"}
 	if _, stderr, status := execute(t, env, "audit"); status != 3 || stderr != "" {
 		t.Errorf("audit minds settings of remediation: %d %q", status, stderr)

@@ -139,7 +139,7 @@ func (d *demo) plan(ctx context.Context, _ *sim.World) error {
 	d.WriteString(d.look.paint("1", d.look.fill(notify.ChangeHeadline(*r.Remediation), "")) + "\n" + changeTable(r, d.look) + "\n")
 	if planned := r.Changed(remediation.Planned); len(planned) > 0 {
 		d.WriteString(d.look.paint("2", "# the same by hand, for "+planned[0].Region+"; the rule is enabled last, so that the region never passes by a rule without a target") +
-			"\n" + strings.Join(commandsOf(planned[0]), "\n") + "\n\n")
+			"\n" + remediation.Chain(commandsOf(planned[0])) + "\n\n")
 	}
 	return nil
 }

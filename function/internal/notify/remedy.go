@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
-	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 )
 
 // Group is the scopes of one reason, with what the reason means and what to do about it.
@@ -15,12 +14,12 @@ type Group struct {
 	Title       string // what was seen, for a heading
 	Evaluations []audit.Evaluation
 	Advice      string   // a sentence or two
-	Commands    []string // AWS CLI commands for the first scope, as an example; may be empty
+	Commands    []string // commands for the first scope, as an example; may be empty
 }
 
 var remedies = map[audit.Reason]struct{ title, advice string }{
 	audit.NoRules: {"No rule on any event bus",
-		"If the region is in use, give it a rule that has a target: 'eventbridge-auditor plan' shows how, 'remediate' does it. If it is not, leave it out (ExcludeRegions, --exclude-regions)."},
+		"If the region is in use, give it a rule that has a target: plan shows how, remediate does it. If it is not, leave it out (ExcludeRegions, --exclude-regions)."},
 	audit.NoActiveRules: {"Rules, but none is active",
 		"Find out why the rules are off, then enable the one that ought to be on."},
 	audit.OnlyTargetlessRules: {"Active rules, but none has a target", "Give a rule a target: without one it sets nothing off."},
@@ -69,9 +68,8 @@ var (
 	safeBus  = regexp.MustCompile(`^[/.\-_A-Za-z0-9]+$`)
 )
 
-// commands are AWS CLI commands that mend a failing scope. They name a rule only where there is no choice to make: which of
-// several disabled rules ought to be on is for a person to say. A new rule is enabled last, since one without a target
-// would make the region pass and do nothing.
+// commands are commands that mend a failing scope. They name a rule only where there is no choice to make: which of
+// several disabled rules ought to be on is for a person to say.
 func commands(e audit.Evaluation) []string {
 	if e.Status != audit.NonCompliant {
 		return nil
@@ -95,11 +93,9 @@ func commands(e audit.Evaluation) []string {
 	case audit.OnlyTargetlessRules:
 		return []string{fmt.Sprintf("aws events put-targets --region %s --rule %s%s \\\n  --targets Id=1,Arn=TARGET_ARN", e.Region, rule, onBus)}
 	}
-	s := remediation.SpecFor(e.Scope(), remediation.Defaults())
-	s.Description = "" // made by hand, the rule is a person's own
-	return []string{
-		"# needs the Lambda function " + s.FunctionName + " in " + e.Region + ", or name your own",
-		s.Command(remediation.PutRule), s.Command(remediation.AddPermission), s.Command(remediation.PutTargets), s.Command(remediation.EnableRule),
+	return []string{ // one recipe for all: plan prints the AWS CLI commands, checked against what is there
+		"eventbridge-auditor plan --regions " + e.Region,
+		"eventbridge-auditor remediate --regions " + e.Region,
 	}
 }
 

@@ -26,7 +26,12 @@ func change(ctx context.Context, cloud Cloud, o Options, mode remediation.Mode, 
 	ro.Concurrency, ro.RegionTimeout = o.Audit.Concurrency, roundsPerRegion*o.Audit.RegionTimeout
 	plan := remediation.Plan(ctx, cloud, r.Evaluations, mode, ro)
 	r.Remediation = &plan
-	if mode == remediation.ModePlan {
+	if note := remediation.PatternNote(ro.EventPattern); note != "" && mode != remediation.ModeUndo &&
+		slices.ContainsFunc(plan.Regions, func(region remediation.Region) bool { return region.Changes() && region.Region != "us-east-1" }) {
+		r.Warnings = append(r.Warnings, note)
+	}
+	if mode == remediation.ModePlan || o.DryRun {
+		plan.Commands()
 		return nil
 	}
 	if ctx.Err() == nil && o.Confirm != nil && slices.ContainsFunc(plan.Regions, remediation.Region.Changes) {

@@ -126,7 +126,13 @@ type grant struct {
 	conditions         map[string]any
 }
 
+// anything stands for a resource that does not matter.
+const anything = "anything"
+
 func (g grant) allows(action, resource string) bool {
+	if resource == anything {
+		return slices.Contains(g.actions, action)
+	}
 	if resource == "" {
 		resource = "*"
 	}
@@ -236,7 +242,7 @@ func TestPermissionsOfEachMode(t *testing.T) {
 				o.Notify = notify.Options{TopicARN: topic, On: notify.Always}
 				o.Action = map[string]trigger.Action{"report": trigger.Audit, "plan": trigger.Plan, "remediate": trigger.Remediate}[mode]
 				o.MayChange = mode == "remediate"
-				actions := []trigger.Action{o.Action, o.Action}
+				actions := []trigger.Action{o.Action, o.Action, trigger.Plan} // a plan may be asked for in every mode
 				if mode == "remediate" {
 					actions = append(actions, trigger.Undo)
 				}
@@ -279,7 +285,7 @@ func TestWritesAreNarrow(t *testing.T) {
 			}
 		}
 	}
-	if writes != 12 { // DescribeRule, GetFunction and GetPolicy among them
+	if writes != 12 { // DescribeRule, GetFunction and GetPolicy, which only read, among them
 		t.Errorf("%d actions on rules and functions", writes)
 	}
 }
@@ -305,7 +311,11 @@ func checkPermissions(m *testing.M) int {
 	defer worlds.Unlock()
 	var calls []sim.Call
 	for _, w := range worlds.all {
-		calls = append(calls, w.Calls()...)
+		for _, c := range w.Calls() {
+			if c.AccessKey != somebodysKey {
+				calls = append(calls, c)
+			}
+		}
 	}
 	failed := 0
 	ok := testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{
@@ -313,8 +323,8 @@ func checkPermissions(m *testing.M) int {
 		F: func(t *testing.T) {
 			grants := readTemplate(t, "template.yaml", map[string]string{"Mode": "remediate", "CompliancePolicy": "strict"}).grants(t, "AuditorRole")
 			byAction := used(calls)
-			for _, resources := range byAction { // tests name rules, functions and topics of their own
-				clear(resources)
+			for action := range byAction { // tests name rules, functions and topics of their own, so only the actions count
+				byAction[action] = map[string]bool{anything: true}
 			}
 			hold(t, grants, byAction)
 			if len(calls) < 1000 {

@@ -46,6 +46,7 @@ type Options struct {
 	RunID       string
 	Action      trigger.Action // what a trigger that names no action does; "" is trigger.Audit
 	MayChange   bool           // whether remediate and undo are allowed
+	DryRun      bool           // whether they stop after the plan
 	Selection   audit.Selection
 	Audit       audit.Options
 	Remediation remediation.Options

@@ -24,10 +24,13 @@ import (
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/trigger"
 )
 
+// somebodysKey tells a person's calls from the product's.
+const somebodysKey = "AKIAI44QH8DHBEXAMPLE"
+
 // somebody is a person with the AWS CLI.
 func somebody(w *sim.World, region string) (*eventbridge.Client, *lambda.Client) {
 	cfg := aws.Config{Region: region, HTTPClient: w.Client(), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "secret"}, nil
+		return aws.Credentials{AccessKeyID: somebodysKey, SecretAccessKey: "secret"}, nil
 	})}
 	return eventbridge.NewFromConfig(cfg), lambda.NewFromConfig(cfg)
 }
@@ -74,12 +77,12 @@ func TestWhatIsNotOursIsLeft(t *testing.T) {
 			remediation.OtherSettings, "", "was made for function Other"},
 		{"the target points elsewhere", ready + `, "buses": {"default": [{"name": "cc-scheduled-event-rule", "state": "DISABLED", ` + own + `, "targets": [` + other + `]}]}`,
 			remediation.ChangedByHand, remediation.ChangedByHand, "function:Other"},
-		{"another schedule, which remediate mends", ready + `, "buses": {"default": [{"name": "cc-scheduled-event-rule", "state": "DISABLED", "scheduleExpression": "rate(1 day)", "tags": {"eventbridge-auditor": "remediation"}, "description": "` + receipt + `"}]}`,
-			"", remediation.ChangedByHand, "its schedule or event pattern is another one"},
-		{"a role, which remediate mends", ready + `, "buses": {"default": [{"name": "cc-scheduled-event-rule", "state": "DISABLED", "roleArn": "arn:aws:iam::123456789012:role/r", ` + own + `}]}`,
-			"", remediation.ChangedByHand, "it has the role arn:aws:iam::123456789012:role/r"},
+		{"another schedule", ready + `, "buses": {"default": [{"name": "cc-scheduled-event-rule", "state": "DISABLED", "scheduleExpression": "rate(1 day)", "tags": {"eventbridge-auditor": "remediation"}, "description": "` + receipt + `"}]}`,
+			remediation.ChangedByHand, remediation.ChangedByHand, "its schedule or event pattern is another one"},
+		{"a role", ready + `, "buses": {"default": [{"name": "cc-scheduled-event-rule", "state": "DISABLED", "roleArn": "arn:aws:iam::123456789012:role/r", ` + own + `}]}`,
+			remediation.ChangedByHand, remediation.ChangedByHand, "it has the role arn:aws:iam::123456789012:role/r"},
 		{"a further target", ready + `, "buses": {"default": [{"name": "cc-scheduled-event-rule", "state": "DISABLED", ` + own + `, "targets": [` + target + `, {"id": "mine", "arn": "arn:aws:sqs:eu-west-1:123456789012:q"}]}]}`,
-			"", remediation.ChangedByHand, "it has another target mine"},
+			remediation.ChangedByHand, remediation.ChangedByHand, "it has another target mine"},
 		{"no function", `"buses": {}`, remediation.NoTargetFunction, "", "there is no function LogScheduledEvent in eu-west-1"},
 		{"a statement for another rule", `"functions": [{"name": "LogScheduledEvent", "statements": [{"id": "cc-scheduled-event", "principal": "events.amazonaws.com", "action": "lambda:InvokeFunction",
 			"sourceArn": "arn:aws:events:eu-west-1:123456789012:rule/other", "sourceAccount": "123456789012"}]}]`, remediation.ForeignStatement, "", "a statement cc-scheduled-event that says something else"},
@@ -135,6 +138,63 @@ func TestTheSameStatementIsKept(t *testing.T) {
 	must(t, w, o, trigger.Undo)
 	if statements, _ := w.Statements("eu-west-1", functionName); !slices.Equal(statements, []string{"mine"}) {
 		t.Errorf("undo left %v", statements)
+	}
+}
+
+// What somebody changed is not changed back either, whatever state it is in: it is theirs by now.
+func TestRemediateLeavesWhatSomebodyChanged(t *testing.T) {
+	w, o := world(t, ready), changing("eu-west-1")
+	must(t, w, o, trigger.Remediate)
+	events, _ := somebody(w, "eu-west-1")
+	name := aws.String(ruleName)
+	if _, err := events.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: name, EventPattern: aws.String(`{"source":["mine"]}`), State: types.RuleStateDisabled, Description: aws.String(receipt)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := events.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: name, Targets: []types.Target{{Id: aws.String("theirs"), Arn: aws.String("arn:aws:sqs:eu-west-1:123456789012:payments")}}}); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(w, "eu-west-1")
+	if got := part(t, must(t, w, o, trigger.Remediate), "eu-west-1"); got.Reason != remediation.ChangedByHand || contents(w, "eu-west-1") != before {
+		t.Errorf("%+v\n%s\n%s", got, before, contents(w, "eu-west-1"))
+	}
+}
+
+// After undo, a region that cannot be judged is no pass, and neither is one that somebody else undid in the meantime.
+func TestUndoIsProven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, o := world(t, ready), changing("eu-west-1")
+		must(t, w, o, trigger.Remediate)
+		if err := w.AddFault(sim.Fault{Kind: sim.Throttle, Operation: "ListRules", After: 1}); err != nil {
+			t.Fatal(err)
+		}
+		r := must(t, w, o, trigger.Undo)
+		if got := part(t, r, "eu-west-1"); got.Result != remediation.Undone || got.After != audit.InsufficientData || row(t, r, "eu-west-1").Status != audit.InsufficientData || r.Coverage.Complete {
+			t.Errorf("%+v, judged %s", got, row(t, r, "eu-west-1").Status)
+		}
+	})
+	w, o := world(t, ready), changing("eu-west-1")
+	must(t, w, o, trigger.Remediate)
+	o.Confirm = func(record.Record) error {
+		_, err := act(t.Context(), w.Client(), changing("eu-west-1"), trigger.Undo)
+		return err
+	}
+	r := must(t, w, o, trigger.Undo)
+	if got := part(t, r, "eu-west-1"); got.Result != remediation.Undone || got.After != audit.NonCompliant || row(t, r, "eu-west-1").Status != audit.NonCompliant {
+		t.Errorf("%+v, judged %s", got, row(t, r, "eu-west-1").Status)
+	}
+}
+
+// Undo says where it was asked to undo the wrong rule, and fails no region in which nothing of ours is.
+func TestUndoOfAnotherName(t *testing.T) {
+	w, o := world(t, ready), changing("eu-west-1")
+	o.Remediation.RuleName = "my-rule"
+	must(t, w, o, trigger.Remediate)
+	if got := part(t, must(t, w, changing("eu-west-1"), trigger.Undo), "eu-west-1"); got.Reason != remediation.OtherSettings || !strings.Contains(got.Detail, "remediate made rule my-rule here") {
+		t.Errorf("%+v", got)
+	}
+	w = world(t, ready, sim.Fault{Kind: sim.SCP, Service: "lambda"})
+	if got := part(t, must(t, w, changing("eu-west-1"), trigger.Undo), "eu-west-1"); got.Result != remediation.Skipped || got.Reason != remediation.Unread {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -239,7 +299,7 @@ func TestEventPatterns(t *testing.T) {
 		if err := w.SetRuleState("eu-west-1", "default", ruleName, "DISABLED"); err != nil {
 			t.Fatal(err)
 		}
-		o.Remediation.Schedule = "rate(1 hour)" // the rule is changed in place
+		o.Remediation.Schedule = "rate(1 hour)" // another setting changes the rule in place
 		if got := part(t, must(t, w, o, trigger.Remediate), "eu-west-1"); steps(got) != "PutRule=APPLIED AddPermission=UNCHANGED PutTargets=UNCHANGED EnableRule=APPLIED" {
 			t.Errorf("%s: %+v", text, got)
 		}
@@ -425,7 +485,7 @@ func TestRemediationOutOfTime(t *testing.T) {
 		if got := part(t, r, "eu-west-1"); steps(got) != "PutRule=APPLIED AddPermission=APPLIED PutTargets=FAILED EnableRule=SKIPPED" {
 			t.Errorf("%+v", got)
 		}
-		if got := part(t, r, "eu-west-2"); got.Result != remediation.Skipped {
+		if got := part(t, r, "eu-west-2"); got.Result != remediation.Skipped || got.Reason != remediation.Interrupted {
 			t.Errorf("%+v", got)
 		}
 	})

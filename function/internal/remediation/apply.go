@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
@@ -45,19 +46,21 @@ func Plan(ctx context.Context, reader Reader, evaluations []audit.Evaluation, mo
 	audit.Each(len(evaluations), o.Concurrency, func(i int) {
 		decided[i] = decide(ctx, reader, evaluations[i], mode, o)
 	})
-	report := Report{Mode: mode, Regions: []Region{}}
+	report := Report{Mode: mode, Rule: o.wanted(), Regions: []Region{}}
 	for _, r := range decided {
 		if r.Result != "" {
 			report.Regions = append(report.Regions, r)
 		}
 	}
 	bound(report.Regions, o.Limit)
-	if mode == ModePlan {
-		for i := range report.Regions {
-			report.Regions[i].addCommands()
-		}
-	}
 	return report
+}
+
+// Commands gives each planned step the AWS CLI command that does the same.
+func (r *Report) Commands() {
+	for i := range r.Regions {
+		r.Regions[i].addCommands()
+	}
 }
 
 // bound skips what is over the limit.
@@ -68,7 +71,7 @@ func bound(regions []Region, limit int) {
 			continue
 		}
 		if changing++; changing > limit {
-			regions[i] = r.skip(LimitReached, fmt.Sprintf("the run changes %d regions at most; the next one goes on", max(0, limit)))
+			regions[i] = r.skip(LimitReached, fmt.Sprintf("over the limit of this run (%d); the next one goes on", max(0, limit)))
 		}
 	}
 }
@@ -87,7 +90,10 @@ func decide(ctx context.Context, reader Reader, e audit.Evaluation, mode Mode, o
 		ctx, cancel := context.WithTimeout(ctx, o.RegionTimeout)
 		defer cancel()
 		var something bool
-		if r, something = examine(ctx, reader, SpecFor(e.Scope(), o), mode); !something {
+		r, something = examine(ctx, reader, SpecFor(e.Scope(), o), mode)
+		if !something && e.Reason == audit.OnlyRemediationRule {
+			r = r.skip(OtherSettings, fmt.Sprintf("remediate made rule %s here, and not %s: undo it with --rule-name (REMEDIATION_RULE_NAME)", strings.Join(e.Evidence.Examples, ", "), o.RuleName))
+		} else if !something {
 			return Region{}
 		}
 	}
@@ -98,6 +104,10 @@ func decide(ctx context.Context, reader Reader, e audit.Evaluation, mode Mode, o
 // examine reads a scope and decides. What could not be read is a failed region in which nothing was touched.
 func examine(ctx context.Context, reader Reader, s Spec, mode Mode) (Region, bool) {
 	seen, asked, err := look(ctx, reader, &s, mode)
+	if err != nil && asked == getFunction && mode == ModeUndo && seen.rule == nil {
+		r := Region{Account: s.Scope.Account, Region: s.Scope.Region, spec: s}
+		return r.skip(Unread, "there is no rule of this product; whether its permission is left could not be read: "+err.Error()), true
+	}
 	if err != nil {
 		resource := s.RuleARN
 		if asked == getFunction {
@@ -141,7 +151,7 @@ func look(ctx context.Context, reader Reader, s *Spec, mode Mode) (seen sight, a
 // its steps fails, the others are skipped, since the cause is likely theirs too. When ctx ends, the step under way ends
 // with it, and no other begins. Results are not proven yet: see Prove.
 func Apply(ctx context.Context, executor Executor, plan Report, o Options) Report {
-	done := Report{Mode: plan.Mode, Regions: append([]Region{}, plan.Regions...)}
+	done := Report{Mode: plan.Mode, Rule: plan.Rule, Regions: append([]Region{}, plan.Regions...)}
 	var waiting []int
 	firstFailed := ""
 	first := true
@@ -160,9 +170,10 @@ func Apply(ctx context.Context, executor Executor, plan Report, o Options) Repor
 			}
 		}
 	}
-	if firstFailed != "" {
+	if firstFailed != "" && ctx.Err() == nil {
 		for _, i := range waiting {
-			done.Regions[i] = done.Regions[i].skip(FirstRegionFailed, "not tried, since "+firstFailed+" went first and failed; the cause is likely the same here")
+			done.Regions[i] = done.Regions[i].skip(FirstRegionFailed, "not tried, since "+firstFailed+" went first and failed, and the cause is likely the same here; "+
+				"if it is not, leave that region out (ExcludeRegions, --exclude-regions)")
 		}
 		return done
 	}
@@ -225,6 +236,9 @@ func perform(ctx context.Context, executor Executor, s Spec, a Action) (StepResu
 			return again, err
 		}
 		err = executor.Do(ctx, s, a)
+		if err == nil {
+			err = secure(ctx, executor, s, a)
+		}
 		if a == AddPermission && errors.Is(err, ErrConflict) {
 			now, readErr := executor.Function(ctx, s)
 			switch {
@@ -264,6 +278,26 @@ func safe(ctx context.Context, reader Reader, s Spec, a Action) (again bool, err
 		return false, err
 	}
 	return false, nil
+}
+
+// secure looks again after the two steps that an undo and a remediation at the same time could make into an enabled rule
+// without a target, and disables such a rule.
+func secure(ctx context.Context, executor Executor, s Spec, a Action) error {
+	switch a {
+	case EnableRule:
+		targets, err := executor.Targets(ctx, s)
+		if err != nil || (sight{targets: targets}).hasTarget(s) {
+			return err
+		}
+		return errors.Join(fmt.Errorf("somebody took the rule's target %s away while the rule was enabled, so that it was disabled again", s.TargetID), executor.Do(ctx, s, DisableRule))
+	case RemoveTargets:
+		rule, err := executor.Rule(ctx, s)
+		if err != nil || rule == nil || !rule.State.Active() {
+			return err
+		}
+		return executor.Do(ctx, s, DisableRule)
+	}
+	return nil
 }
 
 // gone makes sure that nothing is left of what was taken away.
@@ -313,7 +347,7 @@ func Prove(ctx context.Context, report *Report, look func(context.Context, []aud
 	var order []audit.Scope
 	open := map[audit.Scope]bool{}
 	for _, r := range report.Regions {
-		if r.Touched() || r.Result == Remediated {
+		if r.Touched() || r.Result == Remediated || r.Result == Undone {
 			order = append(order, r.Scope())
 			open[r.Scope()] = true
 		}
@@ -322,7 +356,14 @@ func Prove(ctx context.Context, report *Report, look func(context.Context, []aud
 		return nil
 	}
 	settled := func(r Region, e audit.Evaluation) bool {
-		return e.Status == audit.Compliant && r.Result == Remediated || r.Result == Undone && e.Reason != audit.OnlyRemediationRule || r.Result == Failed
+		switch r.Result {
+		case Remediated:
+			return e.Status == audit.Compliant
+		case Undone:
+			return e.Status != audit.InsufficientData && e.Reason != audit.OnlyRemediationRule
+		default:
+			return true
+		}
 	}
 	patiently(ctx, func() (bool, error) {
 		var ask []audit.Scope

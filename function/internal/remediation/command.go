@@ -26,21 +26,19 @@ func (s Spec) Command(a Action) string {
 		if s.Pattern != "" {
 			sets += " \\\n  --event-pattern " + quote(s.Pattern)
 		}
-		if s.Description != "" {
-			sets += fmt.Sprintf(" \\\n  --tags Key=%s,Value=%s \\\n  --description %s", TagKey, TagValue, quote(s.Description))
-		}
-		return fmt.Sprintf("aws events put-rule --region %s --name %s%s", region, quote(s.RuleName), sets)
+		return fmt.Sprintf("aws events put-rule --region %s --name %s%s \\\n  --tags Key=%s,Value=%s \\\n  --description %s",
+			region, quote(s.RuleName), sets, TagKey, TagValue, quote(s.Description))
 	case AddPermission:
 		return fmt.Sprintf("aws lambda add-permission --region %s --function-name %s \\\n  --statement-id %s --action %s \\\n  --principal %s \\\n"+
 			"  --source-arn %s \\\n  --source-account %s", region, quote(s.FunctionName), quote(s.StatementID), InvokeAction, Principal, quote(s.RuleARN), s.Scope.Account)
 	case PutTargets:
-		return fmt.Sprintf("aws events put-targets --region %s --rule %s \\\n  --targets %s", region, quote(s.RuleName), quote("Id="+s.TargetID+",Arn="+s.FunctionARN))
+		return noneFailed(fmt.Sprintf("aws events put-targets --region %s --rule %s \\\n  --targets %s", region, quote(s.RuleName), quote("Id="+s.TargetID+",Arn="+s.FunctionARN)))
 	case EnableRule:
 		return fmt.Sprintf("aws events enable-rule --region %s --name %s", region, quote(s.RuleName))
 	case DisableRule:
 		return fmt.Sprintf("aws events disable-rule --region %s --name %s", region, quote(s.RuleName))
 	case RemoveTargets:
-		return fmt.Sprintf("aws events remove-targets --region %s --rule %s --ids %s", region, quote(s.RuleName), quote(s.TargetID))
+		return noneFailed(fmt.Sprintf("aws events remove-targets --region %s --rule %s --ids %s", region, quote(s.RuleName), quote(s.TargetID)))
 	case DeleteRule:
 		return fmt.Sprintf("aws events delete-rule --region %s --name %s", region, quote(s.RuleName))
 	case RemovePermission:
@@ -48,6 +46,15 @@ func (s Spec) Command(a Action) string {
 	}
 	return ""
 }
+
+// noneFailed makes a command fail that AWS answers with 200 and a count of failed entries.
+func noneFailed(command string) string {
+	return `test "$(` + command + ` \
+  --query FailedEntryCount --output text)" = 0`
+}
+
+// Chain puts commands together so that none is run after one that failed.
+func Chain(commands []string) string { return strings.Join(commands, " &&\n") }
 
 // deployCommand deploys the target function to the scope's region.
 func (s Spec) deployCommand() string {

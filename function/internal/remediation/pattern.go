@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -13,7 +14,7 @@ import (
 // named are the event patterns that go by a name, for a rule that is of use beside letting the region pass.
 //
 //   - health: what AWS Health says of the account in the region.
-//   - root-sign-in: console sign-ins with the root credentials.
+//   - root-sign-in: console sign-ins with the root credentials, which reach us-east-1 alone.
 //   - iam-changes: calls that change IAM. IAM is global: its events reach us-east-1 alone.
 //   - eventbridge-tampering: calls that take rules, targets or buses away.
 //
@@ -29,6 +30,17 @@ var named = map[string]string{
 		`{"prefix":"Upload"}],"eventSource":["iam.amazonaws.com"]},"detail-type":["AWS API Call via CloudTrail"],"source":["aws.iam"]}`,
 	"eventbridge-tampering": `{"detail":{"eventName":["DeleteRule","DisableRule","RemoveTargets","DeleteEventBus"],` +
 		`"eventSource":["events.amazonaws.com"]},"detail-type":["AWS API Call via CloudTrail"],"source":["aws.events"]}`,
+}
+
+// PatternNote says what a person ought to know of an event pattern before it is put into every region; "" when nothing.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
+func PatternNote(pattern string) string {
+	for _, name := range []string{"iam-changes", "root-sign-in"} {
+		if pattern == named[name] {
+			return "the events of " + name + " come to us-east-1 alone: elsewhere the rule lets its region pass and never fires"
+		}
+	}
+	return ""
 }
 
 // PatternNames lists the named event patterns, sorted.
@@ -116,9 +128,12 @@ func checkValues(place, name string, values []any) error {
 			}
 			continue
 		}
-		for filter := range object {
+		for filter, operand := range object {
 			if !slices.Contains(filters, filter) {
 				return fmt.Errorf("%s: unknown filter %q; known are %s", place, filter, strings.Join(filters, ", "))
+			}
+			if want := wrongOperand(filter, operand); want != "" {
+				return fmt.Errorf("%s: the filter %s wants %s, got %s", place, filter, want, show(operand))
 			}
 		}
 		if isObject && len(object) != 1 {
@@ -126,6 +141,57 @@ func checkValues(place, name string, values []any) error {
 		}
 	}
 	return nil
+}
+
+// wrongOperand says what a filter wants where the operand is not that; "" where it is.
+func wrongOperand(filter string, operand any) string {
+	text, isText := operand.(string)
+	fields, isObject := operand.(map[string]any)
+	list, isList := operand.([]any)
+	switch filter {
+	case "exists":
+		if _, ok := operand.(bool); !ok {
+			return "true or false"
+		}
+	case "cidr":
+		if _, err := netip.ParsePrefix(text); err != nil {
+			return "an address range such as 10.0.0.0/24"
+		}
+	case "prefix", "suffix": // a text, or one whose case does not matter
+		ignoring, ok := fields["equals-ignore-case"].(string)
+		if !isText && !(isObject && len(fields) == 1 && ok && ignoring != "") {
+			return "a text"
+		}
+	case "equals-ignore-case":
+		if !isText {
+			return "a text"
+		}
+	case "wildcard":
+		if !isText || strings.Contains(text, "**") {
+			return "a text with single *"
+		}
+	case "numeric": // comparisons and numbers in turn
+		if !isList || len(list) == 0 || len(list) > 4 || len(list)%2 != 0 {
+			return "a comparison and a number, once or twice"
+		}
+		for i, item := range list {
+			sign, isSign := item.(string)
+			_, isNumber := item.(json.Number)
+			if i%2 == 0 && !(isSign && slices.Contains([]string{"<", "<=", "=", ">=", ">"}, sign)) || i%2 == 1 && !isNumber {
+				return "a comparison (<, <=, =, >=, >) and a number, once or twice"
+			}
+		}
+	case "anything-but": // a value, a list of values, or one of some filters
+		for inner := range fields {
+			if !slices.Contains([]string{"prefix", "suffix", "equals-ignore-case", "wildcard"}, inner) {
+				return "values, or the filter prefix, suffix, equals-ignore-case or wildcard"
+			}
+		}
+		if isObject && len(fields) != 1 || isList && len(list) == 0 || operand == nil {
+			return "values, or one filter"
+		}
+	}
+	return ""
 }
 
 func at(place string) string {
@@ -143,8 +209,12 @@ func show(value any) string {
 	return string(text)
 }
 
-// decode reads one JSON value, and keeps numbers as they are written.
+// decode reads one JSON value, and keeps numbers as they are written. A key that comes twice is an error: the first of the
+// two would be lost without a word.
 func decode(text string) (any, error) {
+	if key := repeatedKey(json.NewDecoder(strings.NewReader(text))); key != "" {
+		return nil, fmt.Errorf("the key %q comes twice in one object", key)
+	}
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	var value any
@@ -155,6 +225,46 @@ func decode(text string) (any, error) {
 		return nil, errors.New("something follows the closing brace")
 	}
 	return value, nil
+}
+
+// repeatedKey returns a key that an object of the text has twice, "" where there is none or the text is not JSON.
+func repeatedKey(d *json.Decoder) string {
+	type level struct {
+		keys  map[string]bool // nil in a list
+		isKey bool            // the next string is a key
+	}
+	var open []level
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return ""
+		}
+		top := len(open) - 1
+		switch token := token.(type) {
+		case json.Delim:
+			switch token {
+			case '{':
+				open = append(open, level{keys: map[string]bool{}, isKey: true})
+				continue
+			case '[':
+				open = append(open, level{})
+				continue
+			}
+			open = open[:top]
+			top--
+		case string:
+			if top >= 0 && open[top].isKey {
+				if open[top].keys[token] {
+					return token
+				}
+				open[top].keys[token], open[top].isKey = true, false
+				continue
+			}
+		}
+		if top >= 0 && open[top].keys != nil {
+			open[top].isKey = true // a value is over
+		}
+	}
 }
 
 // canonical writes JSON without blanks and with sorted keys, so that equal patterns are equal texts. What is not JSON is

@@ -12,9 +12,8 @@ import (
 //	rule of that name                  function   statement of that id   decision
 //	owned by an AWS service            any        any                    MANAGED_RULE
 //	without our marker or tag          any        any                    FOREIGN_RULE
-//	ours, no or a broken receipt       any        any                    CHANGED_BY_HAND
+//	ours, not as its receipt says      any        any                    CHANGED_BY_HAND
 //	ours, for another function or id   any        any                    OTHER_SETTINGS
-//	ours, its target id on another ARN any        any                    CHANGED_BY_HAND
 //	none, or ours                      missing    –                      NO_TARGET_FUNCTION
 //	none, or ours                      there      says something else    FOREIGN_STATEMENT
 //	none, or ours                      there      none, or the same      the steps that are not done yet
@@ -24,18 +23,12 @@ func mend(s Spec, seen sight) Region {
 		if refusal, detail := foreign(s, *rule); refusal != "" {
 			return r.skip(refusal, detail)
 		}
-		made, ok := parseReceipt(rule.Description)
-		if !ok {
-			return r.skip(ChangedByHand, fmt.Sprintf("rule %s is this product's, but its description no longer says how it was made; delete the rule, or restore the description", s.RuleName))
-		}
-		if made.function != s.FunctionName || made.statement != s.StatementID || made.target != s.TargetID {
+		if made, ok := parseReceipt(rule.Description); ok && (made.function != s.FunctionName || made.statement != s.StatementID || made.target != s.TargetID) {
 			return r.skip(OtherSettings, fmt.Sprintf("rule %s was made for function %s, statement %s, target %s: undo it first, or use those settings",
 				s.RuleName, made.function, made.statement, made.target))
 		}
-		for _, t := range seen.targets {
-			if t.ID == s.TargetID && (t.ARN != s.FunctionARN || !t.Plain) {
-				return r.skip(ChangedByHand, fmt.Sprintf("target %s of rule %s was changed since it was made: it is %s%s", t.ID, s.RuleName, t.ARN, plain(t)))
-			}
+		if changes := seen.changes(s); len(changes) > 0 {
+			return r.skip(ChangedByHand, s.changed(changes))
 		}
 	}
 	if !seen.function.Exists {
@@ -87,7 +80,7 @@ func takeAway(s Spec, seen sight) (r Region, ok bool) {
 		return r.skip(refusal, detail), true
 	}
 	if changes := seen.changes(s); len(changes) > 0 {
-		return r.skip(ChangedByHand, fmt.Sprintf("rule %s was changed since it was made, so it is left as it is: %s", s.RuleName, strings.Join(changes, "; "))), true
+		return r.skip(ChangedByHand, s.changed(changes)), true
 	}
 	r.Result = Planned
 	r.Steps = []Step{
@@ -102,6 +95,11 @@ func takeAway(s Spec, seen sight) (r Region, ok bool) {
 		last.Error = fmt.Sprintf("statement %s of function %s was changed since it was made, so it is left as it is", s.StatementID, s.FunctionName)
 	}
 	return r, true
+}
+
+// changed says why a rule of ours is left.
+func (s Spec) changed(changes []string) string {
+	return fmt.Sprintf("rule %s was changed since it was made, so it is left as it is: %s; see to it by hand", s.RuleName, strings.Join(changes, "; "))
 }
 
 // sight is what was read of a scope.

@@ -8,6 +8,8 @@
 package remediation
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
@@ -122,8 +124,35 @@ const (
 // Report is what a run planned or did. It is part of the Record's vocabulary: keys may be added, not changed.
 type Report struct {
 	Mode    Mode     `json:"mode"`
+	Rule    Wanted   `json:"rule"`                     // what is made in a region, or looked for by undo
 	Regions []Region `json:"regions"`                  // sorted by account, then region; regions with nothing to do are not in it
 	Omitted int      `json:"omittedRegions,omitempty"` // in a notification: regions that did not fit it
+}
+
+// Wanted is what the options make in each region.
+type Wanted struct {
+	Name           string `json:"name"`
+	Schedule       string `json:"schedule,omitempty"`
+	EventPattern   string `json:"eventPattern,omitempty"`
+	TargetFunction string `json:"targetFunction"`
+	StatementID    string `json:"statementId"`
+	TargetID       string `json:"targetId"`
+}
+
+func (o Options) wanted() Wanted {
+	s := SpecFor(audit.Scope{}, o)
+	return Wanted{Name: s.RuleName, Schedule: s.Schedule, EventPattern: s.Pattern, TargetFunction: s.FunctionName, StatementID: s.StatementID, TargetID: s.TargetID}
+}
+
+// String tells it in a line.
+func (w Wanted) String() string {
+	var when []string
+	for _, text := range []string{w.Schedule, w.EventPattern} {
+		if text != "" {
+			when = append(when, text)
+		}
+	}
+	return fmt.Sprintf("rule %s: %s runs function %s", w.Name, strings.Join(when, " and "), w.TargetFunction)
 }
 
 // Region is one scope's part of a Report.

@@ -72,6 +72,7 @@ func TestPatterns(t *testing.T) {
 		`{"$or":[{"a":["b"]},{"c":{"d":[{"exists":false}]}}]}`:           `{"$or":[{"a":["b"]},{"c":{"d":[{"exists":false}]}}]}`,
 		`{"a":[{"anything-but":{"prefix":"x"}},{"cidr":"10.0.0.0/24"}]}`: `{"a":[{"anything-but":{"prefix":"x"}},{"cidr":"10.0.0.0/24"}]}`,
 		"health": `{"source":["aws.health"]}`,
+		`{"a":[{"prefix":{"equals-ignore-case":"x"}},{"numeric":[">",0,"<=",5]},{"anything-but":["x",1]}],"b":{"a":[{"wildcard":"*x*"}]}}`: `{"a":[{"prefix":{"equals-ignore-case":"x"}},{"numeric":[">",0,"<=",5]},{"anything-but":["x",1]}],"b":{"a":[{"wildcard":"*x*"}]}}`,
 	} {
 		if got, err := remediation.ParsePattern(text); err != nil || got != want {
 			t.Errorf("%s: %s, %v", text, got, err)
@@ -91,8 +92,18 @@ func TestPatterns(t *testing.T) {
 		`{"source":[["a"]]}`:          "a list within a list",
 		`{"source":[{"perfix":"a"}]}`: `unknown filter "perfix"`,
 		`{"source":[{}]}`:             "exactly one filter",
-		`{"source":[{"prefix":"a","suffix":"b"}]}`: "exactly one filter",
-		`{"$or":["a"]}`: "$or: want objects",
+		`{"source":[{"prefix":"a","suffix":"b"}]}`:         "exactly one filter",
+		`{"source":["a"],"source":["b"]}`:                  `the key "source" comes twice`,
+		`{"a":{"b":[1],"c":[{"prefix":"x"}],"b":[2]}}`:     `the key "b" comes twice`,
+		`{"a":[{"prefix":5}]}`:                             "the filter prefix wants a text, got 5",
+		`{"a":[{"exists":"yes"}]}`:                         "the filter exists wants true or false",
+		`{"a":[{"numeric":["~",5]}]}`:                      "the filter numeric wants a comparison",
+		`{"a":[{"numeric":[">"]}]}`:                        "the filter numeric wants a comparison",
+		`{"a":[{"cidr":"nonsense"}]}`:                      "the filter cidr wants an address range",
+		`{"a":[{"anything-but":{}}]}`:                      "the filter anything-but wants values",
+		`{"a":[{"anything-but":{"cidr":"10.0.0.0/8"}}]}`:   "the filter anything-but wants values",
+		`{"a":[{"wildcard":"a**"}]}`:                       "the filter wildcard wants",
+		`{"$or":["a"]}`:                                    "$or: want objects",
 		`{"source":["` + strings.Repeat("x", 4100) + `"]}`: "EventBridge takes 4096",
 	} {
 		if got, err := remediation.ParsePattern(text); err == nil || !strings.Contains(err.Error(), says) {
@@ -106,6 +117,25 @@ func TestPatterns(t *testing.T) {
 		}
 		if again, err := remediation.ParsePattern(pattern); err != nil || again != pattern {
 			t.Errorf("%s is not canonical, or not a pattern: %s, %v", name, again, err)
+		}
+	}
+}
+
+// The commands of a region are chained: none runs after one that failed, and a target that AWS refused in a 200 is a failure.
+func TestChainStopsAtAFailure(t *testing.T) {
+	s := remediation.SpecFor(audit.Scope{Account: "123456789012", Region: "eu-west-1"}, remediation.Defaults())
+	chain := remediation.Chain([]string{s.Command(remediation.PutRule), s.Command(remediation.AddPermission), s.Command(remediation.PutTargets), s.Command(remediation.EnableRule)})
+	for _, test := range []struct{ stub, want string }{
+		{`echo "$2" >&2; echo 0`, "put-rule add-permission put-targets enable-rule"},
+		{`echo "$2" >&2; echo 1`, "put-rule add-permission put-targets"},
+		{`echo "$2" >&2; test "$2" != add-permission`, "put-rule add-permission"},
+	} {
+		sh := exec.Command("sh", "-c", "aws() { "+test.stub+"; }; "+chain)
+		var called strings.Builder
+		sh.Stderr = &called
+		err := sh.Run()
+		if got := strings.Join(strings.Fields(called.String()), " "); got != test.want || (err == nil) != (test.want == "put-rule add-permission put-targets enable-rule") {
+			t.Errorf("%s: called %q, want %q, %v", test.stub, got, test.want, err)
 		}
 	}
 }
@@ -167,17 +197,22 @@ func TestCommandsAreSafeToPaste(t *testing.T) {
 	for action, want := range map[remediation.Action][]string{
 		remediation.PutRule: {"events", "put-rule", "--region", "eu-west-1", "--name", "cc-scheduled-event-rule", "--state", "DISABLED", "--schedule-expression", "cron(0 6 ? * MON#1 *)",
 			"--event-pattern", pattern, "--tags", "Key=eventbridge-auditor,Value=remediation", "--description", s.Description},
-		remediation.PutTargets: {"events", "put-targets", "--region", "eu-west-1", "--rule", "cc-scheduled-event-rule", "--targets", "Id=5,Arn=" + s.FunctionARN},
+		remediation.PutTargets: {"events", "put-targets", "--region", "eu-west-1", "--rule", "cc-scheduled-event-rule", "--targets", "Id=5,Arn=" + s.FunctionARN, "--query", "FailedEntryCount", "--output", "text"},
 		remediation.AddPermission: {"lambda", "add-permission", "--region", "eu-west-1", "--function-name", "LogScheduledEvent", "--statement-id", "cc-scheduled-event",
 			"--action", "lambda:InvokeFunction", "--principal", "events.amazonaws.com", "--source-arn", s.RuleARN, "--source-account", "123456789012"},
 		remediation.EnableRule:       {"events", "enable-rule", "--region", "eu-west-1", "--name", "cc-scheduled-event-rule"},
 		remediation.DisableRule:      {"events", "disable-rule", "--region", "eu-west-1", "--name", "cc-scheduled-event-rule"},
-		remediation.RemoveTargets:    {"events", "remove-targets", "--region", "eu-west-1", "--rule", "cc-scheduled-event-rule", "--ids", "5"},
+		remediation.RemoveTargets:    {"events", "remove-targets", "--region", "eu-west-1", "--rule", "cc-scheduled-event-rule", "--ids", "5", "--query", "FailedEntryCount", "--output", "text"},
 		remediation.DeleteRule:       {"events", "delete-rule", "--region", "eu-west-1", "--name", "cc-scheduled-event-rule"},
 		remediation.RemovePermission: {"lambda", "remove-permission", "--region", "eu-west-1", "--function-name", "LogScheduledEvent", "--statement-id", "cc-scheduled-event"},
 	} {
-		out, err := exec.Command("sh", "-c", "aws() { for word; do printf '%s\\n' \"$word\"; done; }; "+s.Command(action)).Output()
-		if got := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n"); err != nil || strings.Join(got, "\n") != strings.Join(want, "\n") {
+		// The stand-in for aws writes its words to standard error, since a command may read what aws answers.
+		sh := exec.Command("sh", "-c", "aws() { for word; do printf '%s\\n' \"$word\" >&2; done; echo 0; }; "+s.Command(action))
+		var words strings.Builder
+		sh.Stderr = &words
+		err := sh.Run()
+		out := words.String()
+		if got := strings.Split(strings.TrimSuffix(out, "\n"), "\n"); err != nil || strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("%s: a shell makes %q of it, want %q, %v", action, got, want, err)
 		}
 	}

@@ -46,7 +46,7 @@ func Table() []Setting { return slices.Clone(table) }
 var table = []Setting{
 	{
 		Flag: "regions", Variable: "REGIONS", Value: "a,b", DefaultDoc: "every region of the partition",
-		Help: "audit only these regions",
+		Help: "only these regions",
 		set:  func(s *Settings, v string) (err error) { s.Selection.Only, err = regionList(v); return },
 	}, {
 		Flag: "exclude-regions", Variable: "EXCLUDE_REGIONS", Value: "a,b", DefaultDoc: "none",
@@ -86,7 +86,7 @@ var table = []Setting{
 		},
 	}, {
 		Flag: "rule-name", Variable: "REMEDIATION_RULE_NAME", Value: "NAME", Default: remediation.DefaultRuleName, Changes: true,
-		Help: "the rule to make in a failing region, on its default event bus",
+		Help: "the rule to make, or to undo, on a region's default event bus",
 		set:  name(ruleName, "a rule's name: at most 64 letters, digits, dots, dashes and underscores", func(s *Settings) *string { return &s.Remediation.RuleName }),
 	}, {
 		Flag: "schedule", Variable: "REMEDIATION_SCHEDULE", Value: "EXPRESSION", DefaultDoc: remediation.DefaultSchedule + ", or none with an event pattern", Changes: true,
@@ -97,7 +97,7 @@ var table = []Setting{
 		},
 	}, {
 		Flag: "event-pattern", Variable: "REMEDIATION_EVENT_PATTERN", Value: "JSON|NAME", DefaultDoc: "none", Changes: true,
-		Help: "the events that run the rule's target: JSON, or " + strings.Join(remediation.PatternNames(), ", "),
+		Help: "the events that run the rule's target: JSON, or " + strings.Join(remediation.PatternNames(), ", ") + " (the last two: us-east-1 only)",
 		set: func(s *Settings, v string) (err error) {
 			s.Remediation.EventPattern, err = remediation.ParsePattern(v)
 			return
@@ -119,7 +119,7 @@ var table = []Setting{
 			func(s *Settings) *string { return &s.Remediation.TargetID }),
 	}, {
 		Flag: "limit", Variable: "REMEDIATION_LIMIT", Value: "N", Default: strconv.Itoa(remediation.DefaultLimit), Changes: true,
-		Help: "regions that one run changes at most; the first goes alone, and if it fails the others are left",
+		Help: "regions that one run changes, or undoes, at most; the first goes alone, and if it fails the others are left",
 		set: func(s *Settings, v string) (err error) {
 			s.Remediation.Limit, err = strconv.Atoi(v)
 			if err != nil || s.Remediation.Limit < 1 || s.Remediation.Limit > 100_000 {

@@ -98,7 +98,7 @@ func (w *World) arrive(c *call, cred credential) int {
 	}
 	w.calls = append(w.calls, Call{
 		Time: w.now().UTC(), Account: c.account, Region: c.region,
-		Service: c.service, Operation: c.operation, Actions: c.actions(), Resource: c.resource(), Fault: c.fault.Kind,
+		Service: c.service, Operation: c.operation, Actions: c.actions(), AccessKey: cred.accessKey, Resource: c.resource(), Fault: c.fault.Kind,
 	})
 	return len(w.calls) - 1
 }

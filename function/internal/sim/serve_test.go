@@ -82,7 +82,7 @@ func TestClockIsInjected(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := sim.Call{Time: at, Account: "123456789012", Region: "us-east-1", Service: "events", Operation: "ListRules", Status: 200,
-		Actions: []string{"events:ListRules"}, Resource: "arn:aws:events:us-east-1:123456789012:rule/*"}
+		Actions: []string{"events:ListRules"}, AccessKey: "AKIAIOSFODNN7EXAMPLE", Resource: "arn:aws:events:us-east-1:123456789012:rule/*"}
 	if got := w.Calls()[0]; !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

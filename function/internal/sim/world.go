@@ -57,8 +57,9 @@ type Call struct {
 	Operation string    `json:"operation"` // as in the API: ListRules
 	// Actions are what a policy must allow for the call, and Resource is the ARN
 	// that they concern; "" where only * will do.
-	Actions  []string `json:"actions"`
-	Resource string   `json:"resource"`
+	Actions   []string `json:"actions"`
+	AccessKey string   `json:"-"` // who called; a stranger's may be real, so it is not shown
+	Resource  string   `json:"resource"`
 	// Status is the HTTP status of the answer; 0 while there is none, and for
 	// good when the connection broke.
 	Status int    `json:"status"`
