@@ -8,7 +8,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 PYTHON ?= python3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # What a zip of the function may weigh: it is downloaded on every cold start.
-ZIP_LIMIT := 4200000
+ZIP_LIMIT := 4500000
 FUZZ_TIME ?= 60s
 # The random world of the moto tests: the same one each time, but for `make fuzz`.
 ACCEPTANCE_SEED ?= 20261122

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -76,6 +78,20 @@ func (h *handler) report(ctx context.Context, requestID string, err error) error
 	}
 	h.log.ErrorContext(ctx, "run failed", "run_id", requestID, "result", kind, "err", err)
 	return messages.InvokeResponse_Error{Type: kind, Message: err.Error()}
+}
+
+// exceptions says where the exceptions are. A function has no file of the user's.
+func exceptions(setting string) (reconcile.Exceptions, error) {
+	switch {
+	case setting == "":
+		return reconcile.Exceptions{}, nil
+	case strings.HasPrefix(setting, "s3://"):
+		return reconcile.Exceptions{URL: setting}, nil
+	case strings.HasPrefix(strings.TrimSpace(setting), "["):
+		return reconcile.Exceptions{JSON: []byte(setting)}, nil
+	default:
+		return reconcile.Exceptions{}, &settings.Error{Problems: []string{fmt.Sprintf("EXCEPTIONS: want a JSON list, or s3://BUCKET/KEY, got %q", setting)}}
+	}
 }
 
 // level reads AWS_LAMBDA_LOG_LEVEL, which Lambda sets from the function's logging configuration.

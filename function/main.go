@@ -28,7 +28,13 @@ func main() {
 		h.options = reconcile.Options{Action: s.Action, MayChange: s.MayChange, Selection: s.Selection, Audit: s.Audit,
 			Remediation: s.Remediation, Notify: s.Notify, Log: log}
 		h.options.Audit.Now = time.Now
+		h.options.Exceptions, err = exceptions(s.Exceptions)
+	}
+	if err == nil {
 		h.cloud, err = cloud.Open(context.Background())
+	}
+	if err == nil {
+		h.options.Store = h.cloud.Store(s.Store)
 	}
 	h.broken = err         // told on each invocation, where the failure destination and the alarm see it
 	debug.SetGCPercent(50) // a run is short and opens many connections at once: keep its peak small for little CPU

@@ -279,7 +279,7 @@ class Question(Case):
         self.assertEqual(status, CLEAN, asked)
         self.assertIn("1 region remediated", stdout)
         self.assertIn("1 region would be changed", asked)
-        self.assertIn("1 region will be changed as shown. Type yes to go on: ", asked)
+        self.assertIn(f"1 region of account {ACCOUNT} will be changed as shown. Type yes to go on: ", asked)
         self.assertNotIn("Type yes", stdout)
         self.assertEqual(self.changes(sim), ["PutRule", "AddPermission", "PutTargets", "EnableRule"])
         status, stdout, asked, _ = self.ask(sim, "YES", "undo")

@@ -8,7 +8,7 @@ import re
 import shlex
 import unittest
 
-from awscase import AWSCase, lambda_arn
+from awscase import AWSCase
 from harness import ACCOUNT, CLEAN, COULD_NOT_RUN, FAILING, INCOMPLETE, TOPIC, USAGE, Case, environment
 
 NOT_ENABLED = {
@@ -187,9 +187,9 @@ class Advice(AWSCase):
     FAILING_ONES = ["ap-northeast-3", "eu-west-3", "sa-east-1", "us-west-1"]
 
     def commands(self, mail):
-        """The AWS CLI commands that the mail shows, without their `aws`."""
+        """The commands that the mail shows, word by word."""
         joined = re.sub(r"\\\n\s*", "", mail)
-        return [shlex.split(line)[1:] for line in joined.splitlines() if line.strip().startswith("aws ")]
+        return [shlex.split(line) for line in joined.splitlines() if line.strip().startswith(("aws ", "eventbridge-auditor "))]
 
     def test_what_the_mail_says_mends_the_regions_that_it_names(self):
         sim = self.simulation()
@@ -199,17 +199,19 @@ class Advice(AWSCase):
         texts = json.loads(message["message"])
         commands = self.commands(texts["email"])
         mended = set()
-        for command in commands:
-            if command[:2] == ["lambda", "add-permission"]:
-                continue  # the simulated AWS has no Lambda
-            region = command[command.index("--region") + 1]
-            command = [word.replace("FUNCTION_ARN", lambda_arn(region)) for word in command]
-            self.aws(*command, sim=sim)
-            mended.add(region)
+        for program, *command in commands:
+            if program == "aws":
+                self.aws(*command, sim=sim)
+                mended.add(command[command.index("--region") + 1])
+            elif command[0] == "plan":
+                self.assertIn("would be changed", self.run_auditor(*command, endpoint=sim.url).stdout)
+            else:
+                self.assertEqual(self.run_auditor(*command, "--yes", endpoint=sim.url).status, CLEAN)
+                mended.add(command[command.index("--regions") + 1])
         self.assertEqual(mended, {"ap-northeast-3", "sa-east-1"}, "the first region of each reason")
         for policy in ("conformity", "strict"):
             after = self.audit(sim.url, "--regions", ",".join(sorted(mended)), "--policy", policy, want=CLEAN)
-            self.assertEqual(set(reasons(after).values()), {"ACTIVE_RULES"})
+            self.assertEqual(reasons(after), {"ap-northeast-3": "ACTIVE_RULES", "sa-east-1": "ONLY_REMEDIATION_RULE"})
 
     def test_the_same_advice_in_the_other_regions(self):
         """As a person would: the command shown, with another region, and with that region's own rule."""
@@ -227,9 +229,8 @@ class Advice(AWSCase):
     def test_the_table_gives_the_same_advice(self):
         result = self.run_auditor("audit", "--regions", ",".join(self.FAILING_ONES), endpoint=self.sim.url)
         self.assertEqual(result.status, FAILING)
-        shown = {tuple(c[:2]) for c in self.commands(result.stdout)}
-        events = {("events", verb) for verb in ("enable-rule", "put-rule", "put-targets")}
-        self.assertEqual(shown, events | {("lambda", "add-permission")})
+        shown = {tuple(c[:3] if c[0] == "aws" else c[:2]) for c in self.commands(result.stdout)}
+        self.assertEqual(shown, {("aws", "events", "enable-rule"), ("eventbridge-auditor", "plan"), ("eventbridge-auditor", "remediate")})
 
     def test_each_subscriber_gets_its_own_text(self):
         sim = self.simulation()

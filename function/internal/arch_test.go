@@ -21,10 +21,10 @@ const module = "github.com/eventbridge-auditor/eventbridge-auditor/"
 //	cmd -> cli              -> cloud, reconcile, settings, trigger, sim
 //	reconcile               -> trigger, audit, remediation, notify, record
 //	settings                -> trigger, audit, remediation, notify
-//	cloud                   -> audit, remediation, notify + the SDK
+//	cloud                   -> audit, remediation, history, notify + the SDK
 //	notify                  -> audit, remediation, record
 //	record                  -> audit, remediation
-//	remediation, trigger    -> audit
+//	remediation, history, trigger -> audit
 var law = map[string]struct {
 	rooms   []string
 	foreign []string
@@ -33,15 +33,15 @@ var law = map[string]struct {
 	"sim":         {},
 	"audit":       {},
 	"history":     {rooms: []string{"audit"}},
-	"record":      {rooms: []string{"audit", "remediation"}},
+	"record":      {rooms: []string{"audit", "history", "remediation"}},
 	"remediation": {rooms: []string{"audit"}},
 	"trigger":     {rooms: []string{"audit"}},
-	"notify":      {rooms: []string{"audit", "record", "remediation"}},
+	"notify":      {rooms: []string{"audit", "history", "record", "remediation"}},
 	"settings":    {rooms: []string{"audit", "notify", "remediation", "trigger"}},
-	"reconcile":   {rooms: []string{"audit", "notify", "record", "remediation", "trigger"}},
-	"cloud":       {rooms: []string{"audit", "notify", "remediation"}, foreign: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}},
+	"reconcile":   {rooms: []string{"audit", "history", "notify", "record", "remediation", "trigger"}},
+	"cloud":       {rooms: []string{"audit", "history", "notify", "remediation"}, foreign: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}},
 	"cli": {
-		rooms:   []string{"audit", "cloud", "notify", "reconcile", "record", "remediation", "settings", "sim", "trigger"},
+		rooms:   []string{"audit", "cloud", "history", "notify", "reconcile", "record", "remediation", "settings", "sim", "trigger"},
 		foreign: []string{"github.com/jedib0t/go-pretty/v6", "golang.org/x/term"},
 	},
 	"function": {

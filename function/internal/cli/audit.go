@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/cloud"
@@ -43,6 +45,9 @@ func runAudit(ctx context.Context, p *program, values flagValues) (int, error) {
 	}
 	defer session.Close()
 	o := p.options(s, values["verbose"] == "true")
+	if err := sources(&o, session, s); err != nil {
+		return 0, err
+	}
 	progress := p.progress()
 	o.Audit.Observe = progress.show
 	r, err := reconcile.Run(ctx, session, o, trigger.Trigger{Kind: trigger.CLI, ID: o.RunID})
@@ -59,6 +64,26 @@ func (p *program) options(s settings.Settings, verbose bool) reconcile.Options {
 	o := reconcile.Options{RunID: newRunID(), Selection: s.Selection, Audit: s.Audit, Remediation: s.Remediation, Notify: s.Notify, Log: p.log(verbose)}
 	o.Audit.Now = time.Now
 	return o
+}
+
+// sources says where earlier results and exceptions are. A file of exceptions is read here, once.
+func sources(o *reconcile.Options, session *cloud.Session, s settings.Settings) error {
+	o.Store = session.Store(s.Store)
+	o.Exceptions.Strict = true
+	switch text := s.Exceptions; {
+	case text == "":
+	case strings.HasPrefix(text, "s3://"):
+		o.Exceptions.URL = text
+	case strings.HasPrefix(strings.TrimSpace(text), "["):
+		o.Exceptions.JSON = []byte(text)
+	default:
+		data, err := os.ReadFile(text)
+		if err != nil {
+			return &settings.Error{Problems: []string{fmt.Sprintf("exceptions: %v; want a file, a JSON list, or s3://BUCKET/KEY", err)}}
+		}
+		o.Exceptions.JSON = data
+	}
+	return nil
 }
 
 // newRunID returns a random UUID, version 4, the form of a Lambda request's id.

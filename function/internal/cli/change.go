@@ -81,6 +81,9 @@ func runChange(ctx context.Context, p *program, values flagValues, action trigge
 	defer session.Close()
 	o := p.options(s, values["verbose"] == "true")
 	o.MayChange, o.DryRun = true, dry
+	if err := sources(&o, session, s); err != nil {
+		return 0, err
+	}
 	progress := p.progress()
 	o.Audit.Observe = progress.show
 	if ask {

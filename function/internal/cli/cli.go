@@ -99,8 +99,9 @@ func statusOf(err error) int {
 		bad       *settings.Error
 		selection *audit.SelectionError
 		refused   *reconcile.RefusedError
+		excepted  *audit.ExceptionError
 	)
-	if errors.As(err, &flags) || errors.As(err, &bad) || errors.As(err, &selection) || errors.As(err, &refused) {
+	if errors.As(err, &excepted) || errors.As(err, &flags) || errors.As(err, &bad) || errors.As(err, &selection) || errors.As(err, &refused) {
 		return exitUsage
 	}
 	return exitFailed

@@ -1,6 +1,6 @@
 // Package history remembers: what was found and told in earlier runs, so that an alert means that something changed, and
 // each run's record, so that somebody can ask later. It is pure but for Load, Save and Append, which act only through
-// Blobs; it reads no clock and never logs.
+// Blobs; it reads no clock but to wait, and never logs.
 package history
 
 import (

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 )
@@ -75,13 +76,26 @@ func parse(data []byte) (State, error) {
 }
 
 // tries bound the races that Save loses before it gives up.
-const tries = 5
+const tries = 10
 
 // Save writes the state after a run: next makes it from the state before. Where another run was quicker, next is asked again
 // with what that run left.
 func (j *Journal) Save(ctx context.Context, runID string, state State, next func(State) State) error {
 	var err error
-	for range tries {
+	for attempt := range tries {
+		if attempt > 0 { // not all of those that lost at once again
+			timer := time.NewTimer(time.Duration(rand.Int64N(int64(attempt) * int64(40*time.Millisecond))))
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return fmt.Errorf("write %s: %w", stateName, ctx.Err())
+			case <-timer.C:
+			}
+			var loadErr error
+			if state, _, loadErr = j.Load(ctx, runID); loadErr != nil {
+				return loadErr
+			}
+		}
 		var data []byte
 		if data, err = json.Marshal(next(state)); err != nil {
 			return err
@@ -91,10 +105,6 @@ func (j *Journal) Save(ctx context.Context, runID string, state State, next func
 		}
 		if !errors.Is(err, ErrChanged) {
 			break
-		}
-		var loadErr error
-		if state, _, loadErr = j.Load(ctx, runID); loadErr != nil {
-			return loadErr
 		}
 	}
 	return fmt.Errorf("write %s: %w", stateName, err)

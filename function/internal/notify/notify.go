@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
@@ -18,7 +19,8 @@ import (
 type When string
 
 const (
-	OnProblem When = ""       // the default: a run in which a region fails or could not be judged
+	OnProblem When = ""       // the default without a store: a run in which a region fails or could not be judged
+	OnChange  When = "change" // the default with one: what is new, what is resolved, and reminders
 	Always    When = "always" // every run, also when nothing is wrong
 	Never     When = "never"
 )
@@ -27,6 +29,7 @@ const (
 type Options struct {
 	TopicARN string // "" means nowhere
 	On       When
+	Reminder time.Duration // with a store: how long after it was last told a failure is told again; 0 is never
 }
 
 // topicARN counts no repetition: a counted one would cost a millisecond of every cold start.
@@ -46,8 +49,27 @@ func CheckTopic(arn string) error {
 // ErrNoTopic says that a message was asked for where none can be sent.
 var ErrNoTopic = errors.New("notify: true was asked for, but no topic is set; set TOPIC_ARN, or leave notify out")
 
-// Kind tells what a run has to say, whether or not it is published.
+// Kind tells what a run has to say: with a store what has changed, else how things stand.
 func Kind(r record.Record) record.Kind {
+	c := r.Changes
+	switch {
+	case c == nil:
+		return Standing(r)
+	case len(c.Failing) > 0:
+		return record.Failing
+	case len(c.Unjudged) > 0:
+		return record.Incomplete
+	case len(c.Resolved) > 0 || len(r.Changed(remediation.Remediated)) > 0:
+		return record.Resolved
+	case len(c.Due) > 0:
+		return record.Reminder
+	default:
+		return record.None
+	}
+}
+
+// Standing tells how things stand after a run.
+func Standing(r record.Record) record.Kind {
 	switch {
 	case r.Summary[audit.NonCompliant] > 0:
 		return record.Failing

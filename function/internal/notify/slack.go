@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
@@ -40,47 +41,52 @@ type chatMetadata struct {
 const descriptionRunes = 7_000
 
 func chatMessage(r record.Record, kind record.Kind) chat {
-	icon := map[record.Kind]string{record.Failing: ":rotating_light:", record.Incomplete: ":warning:", record.Resolved: ":white_check_mark:", record.None: ":white_check_mark:"}[kind]
+	icon := map[record.Kind]string{record.Failing: ":rotating_light:", record.Reminder: ":alarm_clock:", record.Incomplete: ":warning:", record.Resolved: ":white_check_mark:", record.None: ":white_check_mark:"}[kind]
 	var b strings.Builder
 	b.WriteString("*" + escape(Headline(r)) + "*\n")
 	var steps, resources []string
 	omitted, written, label := 0, len([]rune(b.String())), labeler(r)
+	say := func(line string) bool {
+		if n := len([]rune(line)); omitted == 0 && written+n <= descriptionRunes {
+			b.WriteString(line)
+			written += n
+			return true
+		}
+		omitted++
+		return false
+	}
 	for _, g := range changeGroups(r) {
 		heading := fmt.Sprintf("\n*%s* (%d)\n", g.title, len(g.regions))
 		b.WriteString(heading)
 		written += len([]rune(heading))
 		for _, region := range g.regions {
-			line := fmt.Sprintf("• `%s`: %s\n", label(region.Scope()), code(DescribeChange(region)))
-			if omitted > 0 || written+len([]rune(line)) > descriptionRunes {
-				omitted++
-				continue
-			}
-			b.WriteString(line)
-			written += len([]rune(line))
+			say(fmt.Sprintf("• `%s`: %s\n", label(region.Scope()), code(DescribeChange(region))))
 		}
 		steps = append(steps, g.title+": "+escape(g.advice))
 	}
-	for _, part := range []struct {
-		status audit.Status
-		title  string
-	}{{audit.NonCompliant, "Failing"}, {audit.InsufficientData, "Not judged"}} {
-		for _, g := range Groups(r.Evaluations, part.status) {
+	for _, part := range parts(r) {
+		if part.resolved && len(part.evaluations) > 0 {
+			heading := fmt.Sprintf("\n*%s* (%d)\n", part.title, len(part.evaluations))
+			b.WriteString(heading)
+			written += len([]rune(heading))
+			for _, e := range part.evaluations {
+				say(fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(resolvedText(r, e))))
+			}
+			continue
+		}
+		for _, g := range Groups(part.evaluations, part.status) {
 			heading := fmt.Sprintf("\n*%s: %s* (%s)\n", part.title, escape(g.Title), g.Reason)
 			b.WriteString(heading)
 			written += len([]rune(heading))
 			for _, e := range g.Evaluations {
-				line := fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(Describe(e)))
-				if omitted > 0 || written+len([]rune(line)) > descriptionRunes {
-					omitted++
-					continue
-				}
-				b.WriteString(line)
-				written += len([]rune(line))
-				if part.status == audit.NonCompliant && e.ConsoleURL != "" && len(resources) < 10 {
+				if say(fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(Describe(e)+since(e)))) &&
+					part.status == audit.NonCompliant && e.ConsoleURL != "" && len(resources) < 10 {
 					resources = append(resources, e.ConsoleURL)
 				}
 			}
-			steps = append(steps, fmt.Sprintf("%s: %s", g.Reason, escape(g.Advice)))
+			if step := fmt.Sprintf("%s: %s", g.Reason, escape(g.Advice)); !slices.Contains(steps, step) {
+				steps = append(steps, step)
+			}
 		}
 	}
 	if omitted > 0 {

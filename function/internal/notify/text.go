@@ -96,54 +96,57 @@ func text(r record.Record) string {
 		"nothing that happens there sets anything off.", r.Check.ID, r.Check.Title, strings.ToLower(r.Check.RiskLevel)))
 
 	omitted, label := 0, labeler(r)
-	section := func(title string, status audit.Status) {
-		groups := Groups(r.Evaluations, status)
-		if len(groups) == 0 {
-			return
+	rows := func(scopes []audit.Scope, say func(i int) string) {
+		width := 0
+		for _, s := range scopes {
+			width = max(width, len(label(s)))
 		}
+		for i, s := range scopes {
+			if omitted > 0 || b.Len() > textBytes {
+				omitted++
+				continue
+			}
+			name := label(s)
+			b.WriteString(wrap(clean(say(i)), "  "+name+strings.Repeat(" ", width-len(name))+"  ", strings.Repeat(" ", width+4)))
+		}
+	}
+	heading := func(title string, n int) {
+		title = strings.ToUpper(title) + ": " + count(n, "region", "regions")
 		fmt.Fprintf(&b, "\n%s\n%s\n", title, strings.Repeat("-", len(title)))
-		for i, g := range groups {
+	}
+	for _, g := range changeGroups(r) {
+		heading(g.title, len(g.regions))
+		rows(scopesOf(g.regions), func(i int) string { return DescribeChange(g.regions[i]) })
+		b.WriteString(wrap(g.advice, "  > ", "    "))
+	}
+	for _, part := range parts(r) {
+		if len(part.evaluations) == 0 {
+			continue
+		}
+		heading(part.title, len(part.evaluations))
+		if part.resolved {
+			rows(scopesOf(part.evaluations), func(i int) string { return resolvedText(r, part.evaluations[i]) })
+			continue
+		}
+		for i, g := range Groups(part.evaluations, part.status) {
 			if i > 0 {
 				b.WriteString("\n")
 			}
 			write("", fmt.Sprintf("%s (%s)", g.Title, g.Reason))
-			width := 0
-			for _, e := range g.Evaluations {
-				width = max(width, len(label(e.Scope())))
-			}
-			for _, e := range g.Evaluations {
-				if omitted > 0 || b.Len() > textBytes {
-					omitted++
-					continue
-				}
-				name := label(e.Scope())
-				b.WriteString(wrap(clean(Describe(e)), "  "+name+strings.Repeat(" ", width-len(name))+"  ", strings.Repeat(" ", width+4)))
-			}
+			rows(scopesOf(g.Evaluations), func(i int) string { return Describe(g.Evaluations[i]) + since(g.Evaluations[i]) })
 			b.WriteString(wrap(g.Advice, "  > ", "    "))
 			for _, c := range g.Commands {
 				b.WriteString("    " + strings.ReplaceAll(c, "\n", "\n    ") + "\n")
 			}
 		}
 	}
-	for _, g := range changeGroups(r) {
-		title := strings.ToUpper(g.title) + ": " + count(len(g.regions), "region", "regions")
-		fmt.Fprintf(&b, "\n%s\n%s\n", title, strings.Repeat("-", len(title)))
-		width := 0
-		for _, region := range g.regions {
-			width = max(width, len(label(region.Scope())))
+	if failing := newlyFailing(r); len(failing) > 0 && b.Len() < textBytes {
+		b.WriteString("\nTO ACCEPT A REGION AS IT IS\n---------------------------\n")
+		write("", "Put its entry into the list of exceptions (Exceptions, --exceptions), with a reason and an owner:")
+		for _, e := range failing[:min(len(failing), 20)] {
+			b.WriteString(exceptionFor(r, e))
 		}
-		for _, region := range g.regions {
-			if omitted > 0 || b.Len() > textBytes {
-				omitted++
-				continue
-			}
-			name := label(region.Scope())
-			b.WriteString(wrap(clean(DescribeChange(region)), "  "+name+strings.Repeat(" ", width-len(name))+"  ", strings.Repeat(" ", width+4)))
-		}
-		b.WriteString(wrap(g.advice, "  > ", "    "))
 	}
-	section("FAILING: "+count(r.Summary[audit.NonCompliant], "region", "regions"), audit.NonCompliant)
-	section("NOT JUDGED: "+count(r.Summary[audit.InsufficientData], "region", "regions"), audit.InsufficientData)
 	if omitted > 0 {
 		b.WriteString("\n")
 		write("", fmt.Sprintf("%s did not fit this message. The run's record has all of them: see the function's result.",
@@ -193,10 +196,20 @@ func subject(r record.Record, kind record.Kind) string {
 	var s string
 	switch kind {
 	case record.Failing:
+		if c := r.Changes; c != nil && len(c.Failing) > 0 {
+			s = fmt.Sprintf("%s FAILING: %d new, %d of %s, %s", r.Check.ID, len(c.Failing), r.Summary[audit.NonCompliant], count(r.Coverage.Scopes, "region", "regions"), who(r))
+			break
+		}
 		s = fmt.Sprintf("%s FAILING: %d of %s, %s", r.Check.ID, r.Summary[audit.NonCompliant], count(r.Coverage.Scopes, "region", "regions"), who(r))
 	case record.Incomplete:
 		s = fmt.Sprintf("%s INCOMPLETE: %d of %s not judged, %s", r.Check.ID, r.Summary[audit.InsufficientData], count(r.Coverage.Scopes, "region", "regions"), who(r))
+	case record.Reminder:
+		s = fmt.Sprintf("%s REMINDER: %d of %s still failing, %s", r.Check.ID, r.Summary[audit.NonCompliant], count(r.Coverage.Scopes, "region", "regions"), who(r))
 	case record.Resolved:
+		if c := r.Changes; c != nil && len(c.Resolved) > 0 {
+			s = fmt.Sprintf("%s RESOLVED: %s, %d still failing, %s", r.Check.ID, count(len(c.Resolved), "region passes", "regions pass"), r.Summary[audit.NonCompliant], who(r))
+			break
+		}
 		s = fmt.Sprintf("%s RESOLVED: %s remediated, %s", r.Check.ID, count(len(r.Changed(remediation.Remediated)), "region", "regions"), who(r))
 	default:
 		s = fmt.Sprintf("%s OK: no region fails, %d judged, %s", r.Check.ID, r.Coverage.Judged, who(r))

@@ -21,10 +21,13 @@ const roundsPerRegion = 3
 
 // change plans, and where the mode says so applies the plan and looks at what was touched a second time. It fails only where
 // nothing was changed.
-func change(ctx context.Context, cloud Cloud, o Options, mode remediation.Mode, candidates []audit.Candidate, r *record.Record) error {
+func change(ctx context.Context, cloud Cloud, o Options, mode remediation.Mode, candidates []audit.Candidate, blocked string, r *record.Record) error {
 	ro := o.Remediation
 	ro.Concurrency, ro.RegionTimeout = o.Audit.Concurrency, roundsPerRegion*o.Audit.RegionTimeout
 	plan := remediation.Plan(ctx, cloud, r.Evaluations, mode, ro)
+	if blocked != "" && mode != remediation.ModeUndo {
+		plan.Block(remediation.ExceptionsUnreadable, blocked)
+	}
 	r.Remediation = &plan
 	if note := remediation.PatternNote(ro.EventPattern); note != "" && mode != remediation.ModeUndo &&
 		slices.ContainsFunc(plan.Regions, func(region remediation.Region) bool { return region.Changes() && region.Region != "us-east-1" }) {

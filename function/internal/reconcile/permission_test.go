@@ -19,7 +19,8 @@ import (
 )
 
 // notOurs are what Lambda and SNS do with the function's role on its behalf, so that no call of ours shows them.
-var notOurs = []string{"kms:Decrypt", "kms:GenerateDataKey*", "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
+// Without s3:ListBucket S3 would say that an object that is not there yet is denied.
+var notOurs = []string{"kms:Decrypt", "kms:GenerateDataKey*", "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage", "s3:ListBucket"}
 
 // template is a CloudFormation template, as far as its roles need it.
 type template struct {
@@ -44,7 +45,7 @@ func readTemplate(t *testing.T, file string, parameters map[string]string) templ
 			t.Fatalf("%s: %v", file, err)
 		}
 	}
-	values := map[string]string{"AWS::Partition": "aws", "AWS::AccountId": "123456789012", "AWS::Region": "us-east-1", "AWS::StackName": "stack", "AlertTopic": topic}
+	values := map[string]string{"AWS::Partition": "aws", "AWS::AccountId": "123456789012", "AWS::Region": "us-east-1", "AWS::StackName": "stack", "AlertTopic": topic, "HistoryBucket": "history", "HistoryBucket.Arn": "arn:aws:s3:::history"}
 	for name, p := range declared.Parameters {
 		values[name] = p.Default.Value
 	}
@@ -75,6 +76,9 @@ func (c template) value(n *yaml.Node) any {
 		}
 		return "ref:" + n.Value
 	case "!GetAtt":
+		if v, ok := c.parameters[n.Value]; ok {
+			return v
+		}
 		return "arn:of:" + n.Value
 	case "!Sub":
 		text := n.Value
@@ -96,7 +100,17 @@ func (c template) value(n *yaml.Node) any {
 	case "!Condition":
 		return fmt.Sprint(c.condition(n.Value))
 	case "!Join":
-		return fmt.Sprint(item(1))
+		return strings.Join(texts(item(1)), fmt.Sprint(item(0)))
+	case "!Split":
+		var parts []any
+		for part := range strings.SplitSeq(fmt.Sprint(item(1)), fmt.Sprint(item(0))) {
+			parts = append(parts, part)
+		}
+		return parts
+	case "!Select":
+		list, at := item(1).([]any), 0
+		fmt.Sscan(fmt.Sprint(item(0)), &at)
+		return list[min(at, len(list)-1)]
 	}
 	switch n.Kind {
 	case yaml.SequenceNode:
@@ -231,7 +245,7 @@ func TestPermissionsOfEachMode(t *testing.T) {
 	for _, mode := range []string{"report", "plan", "remediate"} {
 		for _, policy := range audit.Policies() {
 			t.Run(mode+"/"+string(policy), func(t *testing.T) {
-				scenario := `{"topics": ["` + topic + `"], "otherRegions": {"functions": [{"name": "LogScheduledEvent"}]}, "regions": {
+				scenario := `{"topics": ["` + topic + `"], "buckets": ["history", "lists"], "otherRegions": {"functions": [{"name": "LogScheduledEvent"}]}, "regions": {
 					"eu-west-2": {"buses": {"default": [{"name": "x", "targets": [{"id": "1", "arn": "arn:aws:sqs:eu-west-2:123456789012:q"}]}]}},
 					"eu-west-3": {"functions": [{"name": "LogScheduledEvent"}], "buses": {"default": [{"name": "cc-scheduled-event-rule", "state": "DISABLED",
 						"tags": {"eventbridge-auditor": "remediation"},
@@ -240,6 +254,11 @@ func TestPermissionsOfEachMode(t *testing.T) {
 				o := changing("eu-west-1", "eu-west-2", "eu-west-3")
 				o.Audit.Policy = policy
 				o.Notify = notify.Options{TopicARN: topic, On: notify.Always}
+				o.Store = session(w, "us-east-1").Store("s3://history/eventbridge-auditor")
+				o.Exceptions.URL = "s3://lists/our/exceptions.json"
+				if err := w.SetObject("lists", "our/exceptions.json", "[]"); err != nil {
+					t.Fatal(err)
+				}
 				o.Action = map[string]trigger.Action{"report": trigger.Audit, "plan": trigger.Plan, "remediate": trigger.Remediate}[mode]
 				o.MayChange = mode == "remediate"
 				actions := []trigger.Action{o.Action, o.Action, trigger.Plan} // a plan may be asked for in every mode
@@ -251,7 +270,7 @@ func TestPermissionsOfEachMode(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				role := readTemplate(t, "template.yaml", map[string]string{"Mode": mode, "CompliancePolicy": string(policy)}).grants(t, "AuditorRole")
+				role := readTemplate(t, "template.yaml", map[string]string{"Mode": mode, "CompliancePolicy": string(policy), "Exceptions": "s3://lists/our/exceptions.json"}).grants(t, "AuditorRole")
 				hold(t, role, used(w.Calls()))
 			})
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/history"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/notify"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
@@ -39,6 +40,12 @@ type Cloud interface {
 	Publisher
 	audit.Inspector
 	remediation.Executor
+	Objects
+}
+
+// Objects reads objects of S3, given as s3://BUCKET/KEY.
+type Objects interface {
+	ReadObject(ctx context.Context, url string) ([]byte, error)
 }
 
 // Options say how to run.
@@ -51,6 +58,8 @@ type Options struct {
 	Audit       audit.Options
 	Remediation remediation.Options
 	Notify      notify.Options
+	Store       history.Blobs // what earlier runs found and told; nil where nothing is kept
+	Exceptions  Exceptions
 	Fallback    audit.Identity // who we are where STS does not answer; the zero value means that nobody knows
 	Log         *slog.Logger
 
@@ -93,6 +102,10 @@ func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record
 		return record.Record{}, unlessInterrupted(ctx, err)
 	}
 	r.Warnings = append(r.Warnings, list.Warnings...)
+	blocked, err := except(workCtx, cloud, o, candidates, list, &r)
+	if err != nil {
+		return record.Record{}, unlessInterrupted(ctx, err)
+	}
 
 	report := audit.NewReport(audit.Run(workCtx, candidates, cloud, o.Audit), list.Source)
 	if err := unlessInterrupted(ctx, nil); err != nil {
@@ -104,13 +117,17 @@ func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record
 	r.Take(report)
 
 	if mode, ok := modes[t.Action]; ok {
-		if err := change(workCtx, cloud, o, mode, candidates, &r); err != nil {
+		if err := change(workCtx, cloud, o, mode, candidates, blocked, &r); err != nil {
 			return record.Record{}, unlessInterrupted(ctx, err)
 		}
 	}
+	memory := remember(workCtx, o, &r)
 	r.FinishedAt, r.APICalls = o.Audit.Now().UTC(), cloud.Requests()-requests
 	if err = unlessInterrupted(ctx, nil); err == nil {
 		err = publish(ctx, cloud, o, t, &r)
+	}
+	if err == nil { // told first, kept after: a run that is cut off in between tells again, and loses nothing
+		memory.keep(ctx, o, &r)
 	}
 	logRun(ctx, o.Log, r)
 	return r, err
@@ -183,6 +200,9 @@ func publish(ctx context.Context, p Publisher, o Options, t trigger.Trigger, r *
 	kind := notify.Kind(*r)
 	if !o.Notify.Due(kind, t.Notify) {
 		return nil
+	}
+	if kind == record.None { // published all the same: how do things stand?
+		kind = notify.Standing(*r)
 	}
 	r.Notification = record.Notification{TopicARN: o.Notify.TopicARN, Kind: kind}
 	if deadline, ok := ctx.Deadline(); ok { // an error that is late is no error: Lambda would end the function without a word

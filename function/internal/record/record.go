@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/history"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 )
 
@@ -29,6 +30,7 @@ type Record struct {
 	Summary       map[audit.Status]int `json:"summary"`                      // every status, also those that did not occur
 	Evaluations   []audit.Evaluation   `json:"evaluations"`                  // sorted by account, then region
 	Omitted       int                  `json:"omittedEvaluations,omitempty"` // in a notification: evaluations that did not fit it
+	Changes       *history.Changes     `json:"changes,omitempty"`            // against the runs before; absent where none are known
 	Remediation   *remediation.Report  `json:"remediation,omitempty"`        // what was planned or changed; absent in a plain audit
 	Notification  Notification         `json:"notification"`
 	Warnings      []string             `json:"warnings"` // what went wrong without ending the run; never null
@@ -74,9 +76,10 @@ func CWE001() Check {
 type Kind string
 
 const (
-	Failing    Kind = "FAILING"    // at least one region is NON_COMPLIANT
-	Incomplete Kind = "INCOMPLETE" // none fails, but not every region could be judged
-	Resolved   Kind = "RESOLVED"   // what failed before passes, and nothing else is wrong
+	Failing    Kind = "FAILING"    // at least one region is NON_COMPLIANT; with a store: newly, or for another reason
+	Incomplete Kind = "INCOMPLETE" // none fails, but not every region could be judged; with a store: fewer than before
+	Resolved   Kind = "RESOLVED"   // what failed before passes, and nothing new is wrong
+	Reminder   Kind = "REMINDER"   // nothing is new, but something fails on
 	None       Kind = "NONE"       // nothing was published, or nothing was wrong
 )
 

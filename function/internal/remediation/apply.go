@@ -56,6 +56,15 @@ func Plan(ctx context.Context, reader Reader, evaluations []audit.Evaluation, mo
 	return report
 }
 
+// Block skips everything that is planned.
+func (r *Report) Block(reason Refusal, detail string) {
+	for i, region := range r.Regions {
+		if region.Result == Planned {
+			r.Regions[i] = region.skip(reason, detail)
+		}
+	}
+}
+
 // Commands gives each planned step the AWS CLI command that does the same.
 func (r *Report) Commands() {
 	for i := range r.Regions {

@@ -105,20 +105,20 @@ const (
 type Refusal string
 
 const (
-	ForeignRule       Refusal = "FOREIGN_RULE"        // a rule of that name exists that this product did not make
-	ManagedRule       Refusal = "MANAGED_RULE"        // a rule of that name exists that an AWS service owns
-	OtherSettings     Refusal = "OTHER_SETTINGS"      // made by this product, but with another function, statement or target id
-	NoTargetFunction  Refusal = "NO_TARGET_FUNCTION"  // the target function does not exist in the region
-	ForeignStatement  Refusal = "FOREIGN_STATEMENT"   // the function's policy has a statement of that id that says something else
-	ChangedByHand     Refusal = "CHANGED_BY_HAND"     // made by this product, and changed since by somebody
-	LimitReached      Refusal = "LIMIT_REACHED"       // the run changes no more regions
-	FirstRegionFailed Refusal = "FIRST_REGION_FAILED" // the region that went first failed, and the cause is likely the same here
-	Interrupted       Refusal = "INTERRUPTED"         // the run was stopped, or its time ran out, before the region's turn
-	StillFailing      Refusal = "STILL_NON_COMPLIANT" // FAILED: every step is done, and yet the second look was not COMPLIANT
-	StillThere        Refusal = "STILL_THERE"         // FAILED: every step of undo is done, and yet something of ours is there
-	StepFailure       Refusal = "STEP_FAILED"         // FAILED: a step says what went wrong
-	Unread            Refusal = "COULD_NOT_BE_READ"   // FAILED: what is there now could not be read, so nothing was decided
-	NotConfirmed      Refusal = "NOT_CONFIRMED"       // somebody was asked and said no
+	ForeignRule          Refusal = "FOREIGN_RULE"          // a rule of that name exists that this product did not make
+	ManagedRule          Refusal = "MANAGED_RULE"          // a rule of that name exists that an AWS service owns
+	OtherSettings        Refusal = "OTHER_SETTINGS"        // made by this product, but with another function, statement or target id
+	NoTargetFunction     Refusal = "NO_TARGET_FUNCTION"    // the target function does not exist in the region
+	ForeignStatement     Refusal = "FOREIGN_STATEMENT"     // the function's policy has a statement of that id that says something else
+	ChangedByHand        Refusal = "CHANGED_BY_HAND"       // made by this product, and changed since by somebody
+	LimitReached         Refusal = "LIMIT_REACHED"         // the run changes no more regions
+	FirstRegionFailed    Refusal = "FIRST_REGION_FAILED"   // the region that went first failed, and the cause is likely the same here
+	Interrupted          Refusal = "INTERRUPTED"           // the run was stopped, or its time ran out, before the region's turn
+	StillFailing         Refusal = "STILL_NON_COMPLIANT"   // FAILED: every step is done, and yet the second look was not COMPLIANT
+	StillThere           Refusal = "STILL_THERE"           // FAILED: every step of undo is done, and yet something of ours is there
+	StepFailure          Refusal = "STEP_FAILED"           // FAILED: a step says what went wrong
+	Unread               Refusal = "COULD_NOT_BE_READ"     // FAILED: what is there now could not be read, so nothing was decided
+	ExceptionsUnreadable Refusal = "EXCEPTIONS_UNREADABLE" // the list of exceptions cannot be trusted
 )
 
 // Report is what a run planned or did. It is part of the Record's vocabulary: keys may be added, not changed.

@@ -3,7 +3,6 @@
 package settings
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,9 +17,11 @@ import (
 
 // Settings are the options of the rooms, as the user set them.
 type Settings struct {
-	Selection audit.Selection
-	Audit     audit.Options // Policy, Concurrency and RegionTimeout; the clock and the observer are the caller's
-	Notify    notify.Options
+	Selection  audit.Selection
+	Audit      audit.Options // Policy, Concurrency and RegionTimeout; the clock and the observer are the caller's
+	Notify     notify.Options
+	Store      string // s3://BUCKET/PREFIX, or a folder; "" means none
+	Exceptions string // JSON, a file's name, or s3://BUCKET/KEY; "" means none
 
 	Action      trigger.Action // what a run does unless its payload says otherwise
 	MayChange   bool           // whether a payload may ask for changes
@@ -67,15 +68,36 @@ var table = []Setting{
 			return notify.CheckTopic(v)
 		},
 	}, {
-		Flag: "notify-on", Variable: "NOTIFY_ON", Value: "always|never", DefaultDoc: "every run in which a region fails or could not be judged",
-		Help: "when to publish; always: also when nothing is wrong",
+		Flag: "notify-on", Variable: "NOTIFY_ON", Value: "change|always|never",
+		DefaultDoc: "change with a store, else every run in which a region fails or could not be judged",
+		Help:       "when to publish; change: what is new, what is resolved, and reminders; always: also when nothing is wrong",
 		set: func(s *Settings, v string) error {
 			s.Notify.On = notify.When(v)
-			if v == "change" {
-				return errors.New("\"change\" needs a store of earlier results, which this version does not have; " +
-					"leave the setting out to hear of every run in which a region fails or could not be judged")
+			return oneOf(s.Notify.On, notify.OnChange, notify.Always, notify.Never)
+		},
+	}, {
+		Flag: "store", Variable: "STORE", Value: "s3://BUCKET/PREFIX|FOLDER", DefaultDoc: "none",
+		Help: "where to keep what was found and told, and each run's record",
+		set: func(s *Settings, v string) error {
+			s.Store = v
+			return checkLocation(v, false)
+		},
+	}, {
+		Flag: "reminder-interval", Variable: "REMINDER_INTERVAL", Value: "D", Default: "168h",
+		Help: "with a store: tell again what still fails after so long; 0 is never",
+		set: func(s *Settings, v string) (err error) {
+			s.Notify.Reminder, err = time.ParseDuration(v)
+			if v != "0" && err != nil || s.Notify.Reminder < 0 || s.Notify.Reminder != 0 && s.Notify.Reminder < time.Minute {
+				return fmt.Errorf("want a duration of at least 1m, such as 168h, or 0, got %q", v)
 			}
-			return oneOf(s.Notify.On, notify.Always, notify.Never)
+			return nil
+		},
+	}, {
+		Flag: "exceptions", Variable: "EXCEPTIONS", Value: "FILE|JSON|s3://BUCKET/KEY", DefaultDoc: "none",
+		Help: "regions that need not pass: a JSON list of region, reason, owner, expires, and perhaps account",
+		set: func(s *Settings, v string) error {
+			s.Exceptions = v
+			return checkLocation(v, true)
 		},
 	}, {
 		Variable: "MODE", Value: "report|plan|remediate", Default: "report",
@@ -181,10 +203,32 @@ func Read(sources ...Source) (Settings, error) {
 			}
 		}
 	}
+	if s.Notify.On == notify.OnChange && s.Store == "" {
+		problems = append(problems, "notify-on (NOTIFY_ON): change needs a store of earlier results; set --store (STORE), or leave it out")
+	}
 	if problems != nil {
 		return Settings{}, &Error{problems}
 	}
+	if s.Notify.On == notify.OnProblem && s.Store != "" {
+		s.Notify.On = notify.OnChange
+	}
 	return s, nil
+}
+
+// checkLocation says what is wrong with where something is kept. Only what begins with s3: can be wrong by itself.
+func checkLocation(v string, object bool) error {
+	if !strings.HasPrefix(v, "s3:") {
+		return nil
+	}
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(v, "s3://"), "/")
+	letters := identifier{63, ".-"}
+	switch {
+	case !strings.HasPrefix(v, "s3://") || len(bucket) < 3 || !letters.fits(bucket) || bucket != strings.ToLower(bucket):
+		return fmt.Errorf("want s3://BUCKET/…, got %q", v)
+	case object && (key == "" || strings.HasSuffix(key, "/")):
+		return fmt.Errorf("want an object, s3://BUCKET/KEY, got %q", v)
+	}
+	return nil
 }
 
 // DefaultText tells the default to people.

@@ -18,12 +18,14 @@ const topic = "arn:aws:sns:us-east-1:123456789012:eventbridge-auditor"
 
 func TestDefaults(t *testing.T) {
 	empty := []string{"REGIONS=", "EXCLUDE_REGIONS=", "COMPLIANCE_POLICY=", "TOPIC_ARN=", "NOTIFY_ON=", "CONCURRENCY=", "REGION_TIMEOUT=", "MODE=",
+		"STORE=", "REMINDER_INTERVAL=", "EXCEPTIONS=",
 		"REMEDIATION_RULE_NAME=", "REMEDIATION_SCHEDULE=", "REMEDIATION_EVENT_PATTERN=", "REMEDIATION_TARGET_FUNCTION=", "REMEDIATION_STATEMENT_ID=",
 		"REMEDIATION_TARGET_ID=", "REMEDIATION_LIMIT="}
 	for name, environ := range map[string][]string{"no variable": nil, "empty variables": empty} {
 		got, err := settings.Read(settings.Environment(environ))
 		want := settings.Settings{
 			Audit:  audit.Options{Policy: audit.Conformity, Concurrency: 64, RegionTimeout: 10 * time.Second},
+			Notify: notify.Options{Reminder: 7 * 24 * time.Hour},
 			Action: trigger.Audit, Remediation: remediation.Defaults(),
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {
@@ -34,19 +36,29 @@ func TestDefaults(t *testing.T) {
 
 func TestEverySetting(t *testing.T) {
 	got, err := settings.Read(settings.Environment([]string{"REGIONS=us-east-1, eu-west-1,us-east-1", "EXCLUDE_REGIONS=ap-south-1", "COMPLIANCE_POLICY=strict",
-		"TOPIC_ARN=" + topic, "NOTIFY_ON=always", "CONCURRENCY=7", "REGION_TIMEOUT=1m30s", "MODE=remediate", "UNRELATED=x",
+		"TOPIC_ARN=" + topic, "NOTIFY_ON=always", "CONCURRENCY=7", "REGION_TIMEOUT=1m30s", "MODE=remediate", "UNRELATED=x", "STORE=s3://bucket/a/b", "REMINDER_INTERVAL=24h", "EXCEPTIONS=s3://bucket/e.json",
 		"REMEDIATION_RULE_NAME=r", "REMEDIATION_SCHEDULE=rate(1 hour)", "REMEDIATION_EVENT_PATTERN=health", "REMEDIATION_TARGET_FUNCTION=f",
 		"REMEDIATION_STATEMENT_ID=s", "REMEDIATION_TARGET_ID=t", "REMEDIATION_LIMIT=7"}))
 	want := settings.Settings{
 		Selection: audit.Selection{Only: []string{"eu-west-1", "us-east-1"}, Exclude: []string{"ap-south-1"}},
 		Audit:     audit.Options{Policy: audit.Strict, Concurrency: 7, RegionTimeout: 90 * time.Second},
-		Notify:    notify.Options{TopicARN: topic, On: notify.Always},
-		Action:    trigger.Remediate, MayChange: true,
+		Notify:    notify.Options{TopicARN: topic, On: notify.Always, Reminder: 24 * time.Hour},
+		Store:     "s3://bucket/a/b", Exceptions: "s3://bucket/e.json",
+		Action: trigger.Remediate, MayChange: true,
 		Remediation: remediation.Options{RuleName: "r", Schedule: "rate(1 hour)", EventPattern: `{"source":["aws.health"]}`, TargetFunction: "f",
 			StatementID: "s", TargetID: "t", Limit: 7},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestAStoreMeansChange(t *testing.T) {
+	for on, want := range map[string]notify.When{"": notify.OnChange, "change": notify.OnChange, "always": notify.Always, "never": notify.Never} {
+		got, err := settings.Read(settings.Environment([]string{"STORE=folder", "NOTIFY_ON=" + on, "REMINDER_INTERVAL=0"}))
+		if err != nil || got.Notify.On != want || got.Notify.Reminder != 0 {
+			t.Errorf("%q: %+v, %v", on, got.Notify, err)
+		}
 	}
 }
 
@@ -67,8 +79,13 @@ func TestBadSettings(t *testing.T) {
 		{"not an ARN", "TOPIC_ARN=eventbridge-auditor", `TOPIC_ARN: want the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:eventbridge-auditor, got "eventbridge-auditor"`},
 		{"another service's ARN", "TOPIC_ARN=arn:aws:sqs:us-east-1:123456789012:q", "TOPIC_ARN: want the ARN of an SNS topic"},
 		{"FIFO", "TOPIC_ARN=" + topic + ".fifo", "TOPIC_ARN: \"" + topic + ".fifo\" is a FIFO topic"},
-		{"change without a store", "NOTIFY_ON=change", `NOTIFY_ON: "change" needs a store`},
-		{"notify", "NOTIFY_ON=sometimes", `NOTIFY_ON: want always or never, got "sometimes"`},
+		{"change without a store", "NOTIFY_ON=change", `notify-on (NOTIFY_ON): change needs a store`},
+		{"notify", "NOTIFY_ON=sometimes", `NOTIFY_ON: want change, always or never, got "sometimes"`},
+		{"store", "STORE=s3:/bucket", `STORE: want s3://BUCKET/…, got "s3:/bucket"`},
+		{"store's bucket", "STORE=s3://Bucket/x", `STORE: want s3://BUCKET/…`},
+		{"exceptions", "EXCEPTIONS=s3://bucket", `EXCEPTIONS: want an object, s3://BUCKET/KEY, got "s3://bucket"`},
+		{"reminder", "REMINDER_INTERVAL=weekly", `REMINDER_INTERVAL: want a duration of at least 1m, such as 168h, or 0, got "weekly"`},
+		{"reminder too short", "REMINDER_INTERVAL=1s", `REMINDER_INTERVAL: want a duration of at least 1m`},
 		{"mode", "MODE=fix", `MODE: want report, plan or remediate, got "fix"`},
 		{"rule name", "REMEDIATION_RULE_NAME=my rule", `REMEDIATION_RULE_NAME: want a rule's name: at most 64 letters, digits, dots, dashes and underscores, got "my rule"`},
 		{"rule name too long", "REMEDIATION_RULE_NAME=" + strings.Repeat("r", 65), "REMEDIATION_RULE_NAME: want a rule's name"},

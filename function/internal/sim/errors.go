@@ -15,6 +15,8 @@ func (c *call) denied(why string) *apiError {
 		return &apiError{http.StatusBadRequest, "AccessDeniedException", text}
 	case "account", "lambda":
 		return &apiError{http.StatusForbidden, "AccessDeniedException", text}
+	case "s3":
+		return &apiError{http.StatusForbidden, "AccessDenied", text}
 	case "ec2":
 		return &apiError{http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation. " + text}
 	case "sns":
@@ -57,6 +59,10 @@ func (c *call) action() string { return services[c.service].prefix + ":" + c.ope
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
 func (c *call) actions() []string {
 	switch c.action() {
+	case "s3:ListObjectsV2":
+		return []string{"s3:ListBucket"}
+	case "s3:HeadObject":
+		return []string{"s3:GetObject"}
 	case "sts:GetCallerIdentity":
 		return nil
 	case "events:PutRule", "events:CreateEventBus":

@@ -200,6 +200,8 @@ func (c *call) resource() string {
 			return topic
 		}
 		return arn{c.world.partition.name, "sns", c.region, c.account, "*"}.String()
+	case "s3":
+		return c.s3Resource()
 	case "lambda":
 		name := c.parameters["FunctionName"]
 		if isARN(name) {

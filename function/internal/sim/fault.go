@@ -44,7 +44,7 @@ var faultKinds = []string{
 type Fault struct {
 	Account   string `json:"account,omitempty"`
 	Region    string `json:"region,omitempty"`
-	Service   string `json:"service,omitempty"`   // as in signatures: account, ec2, events, lambda, sns, sts
+	Service   string `json:"service,omitempty"`   // as in signatures: account, ec2, events, lambda, s3, sns, sts
 	Operation string `json:"operation,omitempty"` // as in the API: ListRules
 	Kind      string `json:"kind"`
 	// Times is how many calls of each region the fault hits; 0 is all of them.

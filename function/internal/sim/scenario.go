@@ -29,6 +29,8 @@ type Scenario struct {
 	OtherRegions *Region `json:"otherRegions,omitempty"`
 	// Topics are the ARNs of the SNS topics that exist.
 	Topics []string `json:"topics,omitempty"`
+	// Buckets are the names of the S3 buckets that exist.
+	Buckets []string `json:"buckets,omitempty"`
 	// Faults are what goes wrong; the first that matches a call is used.
 	Faults []Fault `json:"faults,omitempty"`
 	// PageSize is the most that any list answers at once, whatever the caller

@@ -43,7 +43,7 @@ func TestParseNamesThePlaceOfEveryMistake(t *testing.T) {
 		"target":              {`{"otherRegions":{"buses":{"default":[{"name":"n","targets":[{"id":"1","arn":"x"}]}]}}}`, "targets[0].arn: \"x\" is not an ARN"},
 		"topic":               {`{"topics":["arn:aws:sqs:us-east-1:123456789012:q"]}`, "scenario.topics[0]"},
 		"fault kind":          {`{"faults":[{"kind":"gremlin"}]}`, `scenario.faults[0]: unknown kind "gremlin"; known are throttle, deny`},
-		"fault service":       {`{"faults":[{"kind":"deny","service":"s3"}]}`, "unknown service \"s3\"; known are account, ec2, events, lambda, sns, sts"},
+		"fault service":       {`{"faults":[{"kind":"deny","service":"s4"}]}`, "unknown service \"s4\"; known are account, ec2, events, lambda, s3, sns, sts"},
 		"slow without delay":  {`{"faults":[{"kind":"slow"}]}`, "needs a delay"},
 		"delay":               {`{"faults":[{"kind":"slow","delay":"soon"}]}`, `scenario.faults[0].delay: "soon" is not a duration`},
 		"times":               {`{"faults":[{"kind":"deny","times":-1}]}`, "times -1 is negative"},

@@ -25,7 +25,7 @@ var services map[string]service
 
 func init() {
 	services = map[string]service{
-		"account": accountService, "ec2": ec2Service, "events": eventsService, "lambda": lambdaService, "sns": snsService, "sts": stsService,
+		"account": accountService, "ec2": ec2Service, "events": eventsService, "lambda": lambdaService, "s3": s3Service, "sns": snsService, "sts": stsService,
 	}
 }
 
@@ -43,7 +43,9 @@ type call struct {
 	fault     Fault // the fault that hit it; the zero value if none
 
 	parameters map[string]string // from the path
-	seen       *region           // what the call sees of its region
+	header     http.Header
+	query      url.Values
+	seen       *region // what the call sees of its region
 }
 
 // breakage is a connection that breaks instead of an answer; the text is the
@@ -70,7 +72,7 @@ func (w *World) handle(ctx context.Context, r *http.Request) (reply, error) {
 	if !known {
 		svc = service{protocol: awsQuery}
 	}
-	c := &call{world: w, service: cred.service, body: body, form: form}
+	c := &call{world: w, service: cred.service, body: body, form: form, header: r.Header, query: r.URL.Query()}
 	c.operation, c.parameters = operationName(svc, r, form)
 	index := w.arrive(c, cred)
 	rep, err := c.answer(ctx, svc, signed, known)
@@ -161,6 +163,10 @@ func (c *call) run(svc service) (reply, error) {
 	result, e := op(c)
 	if e != nil {
 		return svc.failure(c.requestID, e), nil
+	}
+	if rep, ok := result.(reply); ok {
+		rep.header.Set("X-Amz-Request-Id", c.requestID)
+		return rep, nil
 	}
 	rep, err := svc.success(c.operation, c.requestID, result)
 	if err != nil {

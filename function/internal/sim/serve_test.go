@@ -30,7 +30,7 @@ func TestRawRequests(t *testing.T) {
 		"unsigned ec2":     {"/", "", "", form, "Action=DescribeRegions", 403, "<Response><Errors><Error><Code>MissingAuthenticationToken"},
 		"unsigned nothing": {"/", "", "", "", "", 403, "<ErrorResponse>"},
 		"other scheme":     {"/", "Basic Zm9v", "AWSEvents.ListRules", "", "{}", 403, "MissingAuthenticationToken"},
-		"other service":    {"/", fmt.Sprintf(authorization, "us-east-1", "s3"), "", "", "", 404, "UnknownOperationException"},
+		"other service":    {"/", fmt.Sprintf(authorization, "us-east-1", "dynamodb"), "", "", "", 404, "UnknownOperationException"},
 		"other target":     {"/", fmt.Sprintf(authorization, "us-east-1", "events"), "Other.ListRules", "", "{}", 400, "UnknownOperationException"},
 		"no JSON":          {"/", fmt.Sprintf(authorization, "us-east-1", "events"), "AWSEvents.ListRules", "", "{", 400, "SerializationException"},
 		"JSON list":        {"/", fmt.Sprintf(authorization, "us-east-1", "events"), "AWSEvents.ListRules", "", "[]", 400, "SerializationException"},

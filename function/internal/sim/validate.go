@@ -12,6 +12,7 @@ import (
 var (
 	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
 	regionPattern  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`)
+	bucketPattern  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	statePattern   = regexp.MustCompile(`^[A-Z_]{1,64}$`)
 	rulePattern    = regexp.MustCompile(`^[.\-_A-Za-z0-9]{1,64}$`)
 	busPattern     = regexp.MustCompile(`^[/.\-_A-Za-z0-9]{1,256}$`)
@@ -60,6 +61,11 @@ func (s Scenario) validate() error {
 	for i, topic := range s.Topics {
 		if a, ok := parseARN(topic); !ok || a.service != "sns" || a.region == "" || a.account == "" || a.resource == "" {
 			p.add(fmt.Sprintf("scenario.topics[%d]", i), "%q is not a topic's ARN", topic)
+		}
+	}
+	for i, name := range s.Buckets {
+		if !bucketPattern.MatchString(name) {
+			p.add(fmt.Sprintf("scenario.buckets[%d]", i), "%q is not a bucket's name", name)
 		}
 	}
 	for i, f := range s.Faults {

@@ -17,6 +17,7 @@ const (
 	restJSON                 // a path and JSON, as Account Management
 	awsQuery                 // a form with an Action, answered in XML, as SNS and STS
 	ec2Query                 // the same with EC2's envelopes
+	restXML                  // a path and headers, answered as it comes or in XML, as S3
 )
 
 // service is one AWS service: what it is called in signatures, targets,
@@ -102,6 +103,9 @@ func operationName(s service, r *http.Request, form url.Values) (string, map[str
 	if s.route != nil {
 		return s.route(r.Method, r.URL.EscapedPath())
 	}
+	if s.protocol == restXML {
+		return s3Route(r)
+	}
 	switch s.protocol {
 	case awsJSON:
 		prefix, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
@@ -176,6 +180,8 @@ func (s service) failure(requestID string, e *apiError) reply {
 		if s.protocol == restJSON {
 			r.header.Set("X-Amzn-Errortype", e.code)
 		}
+	case restXML:
+		r = xmlReply(e.status, requestID, "<Error>"+element("Code", e.code)+element("Message", e.message)+element("RequestId", requestID)+"</Error>")
 	case ec2Query:
 		r = xmlReply(e.status, requestID, "<Response><Errors><Error>"+element("Code", e.code)+element("Message", e.message)+
 			"</Error></Errors>"+element("RequestID", requestID)+"</Response>")

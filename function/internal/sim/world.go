@@ -22,6 +22,7 @@ type World struct {
 	keys      map[string]string // account by access key; others get the scenario's
 	regions   map[scope]*region
 	topics    map[string]*topic
+	buckets   map[string]map[string]object
 	faults    []*activeFault
 	calls     []Call
 	published []Published
@@ -79,6 +80,7 @@ func NewWithOptions(s Scenario, o Options) (*World, error) {
 	w := &World{
 		scenario: s, partition: part, account: s.Account, callerARN: s.CallerARN, now: o.Now, onCall: o.OnCall,
 		keys: map[string]string{}, regions: map[scope]*region{}, topics: map[string]*topic{},
+		buckets: map[string]map[string]object{},
 	}
 	if w.account == "" {
 		w.account = DefaultAccount
@@ -91,6 +93,9 @@ func NewWithOptions(s Scenario, o Options) (*World, error) {
 	}
 	for _, t := range s.Topics {
 		w.topics[t] = &topic{arn: t}
+	}
+	for _, name := range s.Buckets {
+		w.buckets[name] = map[string]object{}
 	}
 	for _, f := range s.Faults {
 		w.faults = append(w.faults, &activeFault{f, map[scope]int{}})

@@ -1,0 +1,107 @@
+package notify
+
+import (
+	"fmt"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/history"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
+)
+
+// part is a chapter of a message: what is new comes first, then what stands.
+type part struct {
+	title       string
+	status      audit.Status
+	evaluations []audit.Evaluation
+	resolved    bool
+}
+
+// parts sorts the evaluations that a message tells. Without earlier runs there is nothing to tell new from old by.
+func parts(r record.Record) []part {
+	c := r.Changes
+	if c == nil {
+		return []part{
+			{title: "Failing", status: audit.NonCompliant, evaluations: withStatus(r.Evaluations, audit.NonCompliant)},
+			{title: "Not judged", status: audit.InsufficientData, evaluations: withStatus(r.Evaluations, audit.InsufficientData)},
+		}
+	}
+	standing := pickScopes(r, c.Standing)
+	return []part{
+		{title: "Newly failing", status: audit.NonCompliant, evaluations: pickScopes(r, c.Failing)},
+		{title: "Not judged any more", status: audit.InsufficientData, evaluations: pickScopes(r, c.Unjudged)},
+		{title: "Resolved", status: audit.Compliant, evaluations: pickScopes(r, c.Resolved), resolved: true},
+		{title: "Still failing", status: audit.NonCompliant, evaluations: append(pickScopes(r, c.Due), withStatus(standing, audit.NonCompliant)...)},
+		{title: "Still not judged", status: audit.InsufficientData, evaluations: withStatus(standing, audit.InsufficientData)},
+	}
+}
+
+func withStatus(evaluations []audit.Evaluation, status audit.Status) []audit.Evaluation {
+	var some []audit.Evaluation
+	for _, e := range evaluations {
+		if e.Status == status {
+			some = append(some, e)
+		}
+	}
+	return some
+}
+
+// pickScopes returns the evaluations of the changed scopes, in the record's order.
+func pickScopes(r record.Record, changes []history.Change) []audit.Evaluation {
+	wanted := make(map[audit.Scope]bool, len(changes))
+	for _, c := range changes {
+		wanted[c.Scope()] = true
+	}
+	var some []audit.Evaluation
+	for _, e := range r.Evaluations {
+		if wanted[e.Scope()] {
+			some = append(some, e)
+		}
+	}
+	return some
+}
+
+func scopesOf[T audit.Evaluation | remediation.Region](items []T) []audit.Scope {
+	scopes := make([]audit.Scope, len(items))
+	for i, item := range items {
+		switch item := any(item).(type) {
+		case audit.Evaluation:
+			scopes[i] = item.Scope()
+		case remediation.Region:
+			scopes[i] = item.Scope()
+		}
+	}
+	return scopes
+}
+
+const minute = "2006-01-02 15:04 UTC"
+
+// since tells since when a region is as it is, where that is known.
+func since(e audit.Evaluation) string {
+	if e.Since == nil {
+		return ""
+	}
+	return ", since " + e.Since.UTC().Format(minute)
+}
+
+// resolvedText says what was wrong with a region that passes now.
+func resolvedText(r record.Record, e audit.Evaluation) string {
+	for _, c := range r.Changes.Resolved {
+		if c.Scope() == e.Scope() {
+			return fmt.Sprintf("failed (%s) since %s, passes now: %s", c.Was, c.Since.UTC().Format(minute), e.Detail)
+		}
+	}
+	return "passes now: " + e.Detail
+}
+
+// newlyFailing are the failing evaluations that the receivers do not know yet.
+func newlyFailing(r record.Record) []audit.Evaluation {
+	return parts(r)[0].evaluations
+}
+
+// exceptionFor is the entry that takes a region out of the audit for a quarter of a year, ready to be pasted but for who and
+// why.
+func exceptionFor(r record.Record, e audit.Evaluation) string {
+	return fmt.Sprintf("  {\"account\": %q, \"region\": %q,\n   \"reason\": \"\", \"owner\": \"\", \"expires\": %q},\n",
+		e.Account, e.Region, r.FinishedAt.AddDate(0, 3, 0).Format("2006-01-02"))
+}
