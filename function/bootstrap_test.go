@@ -233,6 +233,12 @@ func TestEverySamplePayload(t *testing.T) {
 			if err := json.Unmarshal(payload, &event); err != nil {
 				t.Fatal(err)
 			}
+			if event.Action == "self-test" {
+				if len(r.SelfTest) < 4 || len(r.Evaluations) != 0 || r.Notification.Kind != record.Test {
+					t.Errorf("%s", got.body)
+				}
+				return
+			}
 			mode, planned := map[string]remediation.Mode{"plan": remediation.ModePlan, "remediate": remediation.ModeApply, "": remediation.ModeApply, "undo": remediation.ModeUndo}[event.Action]
 			if planned != (r.Remediation != nil) || planned && r.Remediation.Mode != mode {
 				t.Errorf("action %q, remediation %+v", event.Action, r.Remediation)
@@ -325,6 +331,35 @@ func TestErrorForm(t *testing.T) {
 				t.Errorf("the second invocation got %s", again.body)
 			}
 		})
+	}
+}
+
+// The function tells only what changes, and tests itself when asked.
+func TestStoreAndSelfTest(t *testing.T) {
+	scenario := strings.Replace(failing, `{"topics"`, `{"buckets": ["history"], "topics"`, 1)
+	f := start(t, scenario, "STORE=s3://history/eb", `EXCEPTIONS=[{"region": "us-west-1", "reason": "r", "owner": "o", "expires": "2099-01-01"}, {"region": "x"}]`)
+	for i := range 2 {
+		got := f.invoke(t, `{}`, time.Minute)
+		var r record.Record
+		if err := json.Unmarshal(got.body, &r); err != nil || got.error {
+			t.Fatalf("%s, %v", got.body, err)
+		}
+		if n := len(f.world.Published()); n != 1 || (r.Notification.Kind == record.Failing) != (i == 0) {
+			t.Errorf("run %d: %d messages, %s", i, n, r.Notification.Kind)
+		}
+		if !slices.ContainsFunc(r.Warnings, func(s string) bool { return strings.Contains(s, "exceptions[1].owner: is missing") }) || r.Summary[audit.NotApplicable] != 18 {
+			t.Errorf("warnings %q, %v", r.Warnings, r.Summary)
+		}
+	}
+	got := f.invoke(t, `{"action": "self-test"}`, time.Minute)
+	var r record.Record
+	if err := json.Unmarshal(got.body, &r); err != nil || got.error || len(r.SelfTest) != 6 || r.Notification.Kind != record.Test {
+		t.Fatalf("%s, %v", got.body, err)
+	}
+	for _, trial := range r.SelfTest {
+		if trial.OK == (trial.Name == "exceptions") {
+			t.Errorf("%+v", trial)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ type command struct {
 }
 
 func commands() []command {
-	return []command{auditCommand(), planCommand(), remediateCommand(), undoCommand(), demoCommand(), simulateCommand(), versionCommand()}
+	return []command{auditCommand(), planCommand(), remediateCommand(), undoCommand(), historyCommand(), selfTestCommand(), demoCommand(), simulateCommand(), versionCommand()}
 }
 
 // Run runs one command and returns the exit status. It writes the report, and nothing else, to stdout, and everything

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/history"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/notify"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
@@ -88,14 +89,36 @@ func TestGoldens(t *testing.T) {
 	resolved := recordOf(ok, evaluation("eu-west-1", audit.OnlyRemediationRule, "the only active rule is the one made as remediation: cc-scheduled-event-rule", "cc-scheduled-event-rule"))
 	resolved.Remediation = &remediation.Report{Mode: remediation.ModeApply, Regions: changed.Remediation.Regions[:1]}
 	resolved.Notification.Kind = notify.Kind(resolved)
+	days := func(n int) time.Time { return time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC).AddDate(0, 0, -n) }
+	change := func(region string, reason audit.Reason, n int) history.Change {
+		return history.Change{Account: account, Region: region, Reason: reason, Since: days(n)}
+	}
+	was := func(c history.Change, reason audit.Reason) history.Change { c.Was = reason; return c }
+	dated := func(e audit.Evaluation, n int) audit.Evaluation { at := days(n); e.Since = &at; return e }
+	remembered := func(c history.Changes, evaluations ...audit.Evaluation) record.Record {
+		r := recordOf(evaluations...)
+		r.Changes = &c
+		r.Notification.Kind = notify.Kind(r)
+		return r
+	}
+	fallen := dated(evaluation("eu-west-2", audit.NoActiveRules, "1 rule, disabled", "weekly"), 5)
+	blind := dated(evaluation("me-south-1", audit.DeniedBySCP, "a service control policy denies events:ListRules"), 9)
 	for name, r := range map[string]record.Record{
-		"changed":    changed,
-		"resolved":   resolved,
-		"failing":    failing,
-		"one":        recordOf(evaluation("eu-west-1", audit.NoRules, "no rule on the only event bus")),
-		"incomplete": recordOf(append(unjudged, ok)...),
-		"ok":         recordOf(ok, evaluation("af-south-1", audit.RegionNotEnabled, "opt-in region that this account has not enabled")),
-		"hostile":    hostile(),
+		"change-failing": remembered(history.Changes{Failing: []history.Change{change("sa-east-1", audit.NoRules, 0), was(change("us-west-1", audit.NoActiveRules, 3), audit.NoRules)},
+			Unjudged: []history.Change{change("ap-southeast-3", audit.Timeout, 0)}, Resolved: []history.Change{was(change("eu-west-1", audit.ActiveRules, 12), audit.NoRules)},
+			Standing: []history.Change{change("eu-west-2", audit.NoActiveRules, 5), change("me-south-1", audit.DeniedBySCP, 9)}},
+			dated(evaluation("sa-east-1", audit.NoRules, "no rule on the only event bus"), 0), dated(evaluation("us-west-1", audit.NoActiveRules, "3 rules, all disabled", "a", "b", "c"), 3),
+			dated(evaluation("ap-southeast-3", audit.Timeout, "no complete answer within 10s"), 0), evaluation("eu-west-1", audit.ActiveRules, "active rule nightly", "nightly"), fallen, blind, ok),
+		"change-resolved":   remembered(history.Changes{Resolved: []history.Change{was(change("eu-west-1", audit.ActiveRules, 12), audit.NoRules)}, Standing: []history.Change{change("eu-west-2", audit.NoActiveRules, 5)}}, evaluation("eu-west-1", audit.ActiveRules, "active rule nightly", "nightly"), fallen, ok),
+		"change-incomplete": remembered(history.Changes{Unjudged: []history.Change{change("me-south-1", audit.DeniedBySCP, 0)}}, dated(blind, 0), ok),
+		"change-reminder":   remembered(history.Changes{Due: []history.Change{change("eu-west-2", audit.NoActiveRules, 5)}, Standing: []history.Change{change("me-south-1", audit.DeniedBySCP, 9)}}, fallen, blind, ok),
+		"changed":           changed,
+		"resolved":          resolved,
+		"failing":           failing,
+		"one":               recordOf(evaluation("eu-west-1", audit.NoRules, "no rule on the only event bus")),
+		"incomplete":        recordOf(append(unjudged, ok)...),
+		"ok":                recordOf(ok, evaluation("af-south-1", audit.RegionNotEnabled, "opt-in region that this account has not enabled")),
+		"hostile":           hostile(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := notify.Compose(r, r.Notification.Kind)

@@ -76,12 +76,21 @@ func scopesOf[T audit.Evaluation | remediation.Region](items []T) []audit.Scope 
 
 const minute = "2006-01-02 15:04 UTC"
 
-// since tells since when a region is as it is, where that is known.
-func since(e audit.Evaluation) string {
-	if e.Since == nil {
-		return ""
+// since tells since when a region is as it is, and what the receivers know it for where that is something else, as far as
+// earlier runs are known.
+func since(r record.Record, e audit.Evaluation) string {
+	text := ""
+	if e.Since != nil {
+		text = ", since " + e.Since.UTC().Format(minute)
 	}
-	return ", since " + e.Since.UTC().Format(minute)
+	if r.Changes != nil {
+		for _, c := range r.Changes.Failing {
+			if c.Was != "" && c.Scope() == e.Scope() {
+				text += ", told before as " + string(c.Was)
+			}
+		}
+	}
+	return text
 }
 
 // resolvedText says what was wrong with a region that passes now.

@@ -43,6 +43,9 @@ var remedies = map[audit.Reason]struct{ title, advice string }{
 		"See AWS Health for the region. The next run asks again; if it stays, please report it with the detail shown."},
 }
 
+// Advice says what to do about a reason; "" where nothing is to be done.
+func Advice(r audit.Reason) string { return remedies[r].advice }
+
 // Groups sorts the evaluations of a status by reason, in the order of audit.Reasons.
 func Groups(evaluations []audit.Evaluation, status audit.Status) []Group {
 	var groups []Group

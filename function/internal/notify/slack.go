@@ -79,7 +79,7 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 			b.WriteString(heading)
 			written += len([]rune(heading))
 			for _, e := range g.Evaluations {
-				if say(fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(Describe(e)+since(e)))) &&
+				if say(fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(Describe(e)+since(r, e)))) &&
 					part.status == audit.NonCompliant && e.ConsoleURL != "" && len(resources) < 10 {
 					resources = append(resources, e.ConsoleURL)
 				}

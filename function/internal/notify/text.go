@@ -133,7 +133,7 @@ func text(r record.Record) string {
 				b.WriteString("\n")
 			}
 			write("", fmt.Sprintf("%s (%s)", g.Title, g.Reason))
-			rows(scopesOf(g.Evaluations), func(i int) string { return Describe(g.Evaluations[i]) + since(g.Evaluations[i]) })
+			rows(scopesOf(g.Evaluations), func(i int) string { return Describe(g.Evaluations[i]) + since(r, g.Evaluations[i]) })
 			b.WriteString(wrap(g.Advice, "  > ", "    "))
 			for _, c := range g.Commands {
 				b.WriteString("    " + strings.ReplaceAll(c, "\n", "\n    ") + "\n")

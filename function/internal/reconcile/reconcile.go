@@ -89,6 +89,17 @@ func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record
 		SchemaVersion: record.SchemaVersion, RunID: o.RunID, Trigger: record.Trigger{Kind: string(t.Kind), ID: t.ID},
 		Auditor: o.Fallback.ARN, Check: record.CWE001(), Policy: o.Audit.Policy, StartedAt: o.Audit.Now().UTC(), Warnings: []string{},
 	}
+	if t.Action == trigger.SelfTest {
+		r = selfTest(ctx, cloud, o, t, r)
+		failed := 0
+		for _, trial := range r.SelfTest {
+			if !trial.OK {
+				failed++
+			}
+		}
+		o.Log.InfoContext(ctx, "self-test", "run_id", r.RunID, "trials", len(r.SelfTest), "failed", failed, "message_id", r.Notification.MessageID)
+		return r, unlessInterrupted(ctx, nil)
+	}
 	requests := cloud.Requests()
 	workCtx, cancel := beforeDeadline(ctx)
 	defer cancel()

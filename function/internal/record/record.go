@@ -30,6 +30,7 @@ type Record struct {
 	Summary       map[audit.Status]int `json:"summary"`                      // every status, also those that did not occur
 	Evaluations   []audit.Evaluation   `json:"evaluations"`                  // sorted by account, then region
 	Omitted       int                  `json:"omittedEvaluations,omitempty"` // in a notification: evaluations that did not fit it
+	SelfTest      []Trial              `json:"selfTest,omitempty"`           // of a self-test, which judges no region
 	Changes       *history.Changes     `json:"changes,omitempty"`            // against the runs before; absent where none are known
 	Remediation   *remediation.Report  `json:"remediation,omitempty"`        // what was planned or changed; absent in a plain audit
 	Notification  Notification         `json:"notification"`
@@ -52,6 +53,13 @@ func (r Record) Changed(results ...remediation.Result) []remediation.Region {
 		}
 	}
 	return regions
+}
+
+// Trial is one part of a self-test.
+type Trial struct {
+	Name   string `json:"name"` // identity, regions, rules, store, exceptions or topic
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"` // what was found, or what is wrong and how to mend it
 }
 
 // Trigger is what started the run.
@@ -80,6 +88,7 @@ const (
 	Incomplete Kind = "INCOMPLETE" // none fails, but not every region could be judged; with a store: fewer than before
 	Resolved   Kind = "RESOLVED"   // what failed before passes, and nothing new is wrong
 	Reminder   Kind = "REMINDER"   // nothing is new, but something fails on
+	Test       Kind = "TEST"       // of a self-test: nothing is wrong
 	None       Kind = "NONE"       // nothing was published, or nothing was wrong
 )
 

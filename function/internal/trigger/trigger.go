@@ -34,10 +34,11 @@ const (
 	Plan      Action = "plan"
 	Remediate Action = "remediate"
 	Undo      Action = "undo"
+	SelfTest  Action = "self-test" // whether the auditor itself works, told by a marked message
 )
 
 func actions() []string {
-	return []string{string(Audit), string(Plan), string(Remediate), string(Undo)}
+	return []string{string(Audit), string(Plan), string(Remediate), string(Undo), string(SelfTest)}
 }
 
 // Trigger is what started a run, and what it asks for.

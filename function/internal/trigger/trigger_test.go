@@ -57,7 +57,7 @@ func TestRefusedPayloads(t *testing.T) {
 		{"unknown key", `{"region":"eu-west-1"}`, `unknown key "region", did you mean "regions"?`},
 		{"other case", `{"Action":"audit"}`, `unknown key "Action", did you mean "action"?`},
 		{"unknown key far off", `{"frobnicate":1}`, `unknown key "frobnicate", known are action, regions, accounts, notify`},
-		{"unknown action", `{"action":"fix"}`, `action: "fix" is not one of audit, plan, remediate, undo`},
+		{"unknown action", `{"action":"fix"}`, `action: "fix" is not one of audit, plan, remediate, undo, self-test`},
 		{"action null", `{"action":null}`, "action: want a string"},
 		{"action a list", `{"action":["audit"]}`, "action: want a string"},
 		{"regions a string", `{"regions":"eu-west-1"}`, "regions: want a list of strings"},

@@ -1,0 +1,50 @@
+package notify
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
+)
+
+// ComposeTest writes the marked message of a self-test, in every protocol's form. Nobody must take it for an alert.
+func ComposeTest(r record.Record) (Message, error) {
+	var b strings.Builder
+	b.WriteString("This is a test. Somebody asked the eventbridge-auditor whether its messages arrive:\nthis one did, and nothing is wrong because of it.\n")
+	failed := 0
+	for _, t := range r.SelfTest {
+		word := "works"
+		if !t.OK {
+			word = "DOES NOT WORK"
+			failed++
+		}
+		b.WriteString("\n" + wrap(clean(fmt.Sprintf("%s %s: %s", t.Name, word, t.Detail)), "  ", "    "))
+	}
+	b.WriteString("\n-- \n")
+	if r.Auditor != "" {
+		b.WriteString(wrap("Sent by "+clean(r.Auditor)+".", "", ""))
+	}
+	b.WriteString(wrap("Run "+r.RunID+".", "", ""))
+	prose := b.String()
+	title := ascii(r.Check.ID+" TEST: this is not an alert", 99)
+	readable, err := json.Marshal(chat{
+		Version: "1.0", Source: "custom",
+		Content:  chatContent{TextType: "client-markdown", Title: ":wrench: " + title, Description: escape(prose), Keywords: []string{r.Check.ID, string(record.Test)}},
+		Metadata: chatMetadata{ThreadID: r.Check.ID + "-test", Summary: title, EventType: r.Check.ID + " " + string(record.Test)},
+	})
+	if err != nil {
+		return Message{}, err
+	}
+	r.Notification.Kind = record.Test
+	data, err := json.Marshal(r)
+	if err != nil {
+		return Message{}, err
+	}
+	body := map[string]string{"default": prose, "email": prose, "https": string(readable), "sms": ascii(fmt.Sprintf("%s TEST: not an alert, %d of %d parts do not work", r.Check.ID, failed, len(r.SelfTest)), 140)}
+	for _, protocol := range recordProtocols {
+		body[protocol] = string(data)
+	}
+	whole, err := json.Marshal(body)
+	return Message{Subject: title, Body: string(whole), Attributes: attributes(r, record.Test)}, err
+}
