@@ -48,6 +48,8 @@ type Changes struct {
 	Resolved []Change `json:"resolved"` // passes now, and the receivers believe that it fails
 	Due      []Change `json:"due"`      // fails on, and was last told so long ago that it is told again
 	Standing []Change `json:"standing"` // fails or cannot be judged as the receivers know
+
+	Omitted int `json:"omittedChanges,omitempty"` // in a notification: changes that did not fit it
 }
 
 // Change is one scope's part of Changes.
@@ -65,6 +67,31 @@ func (c Change) Scope() audit.Scope { return audit.Scope{Account: c.Account, Reg
 // Empty reports whether nothing is new, and nothing due.
 func (c Changes) Empty() bool {
 	return len(c.Failing)+len(c.Unjudged)+len(c.Resolved)+len(c.Due) == 0
+}
+
+// lists are the changes, what matters most first.
+func (c *Changes) lists() []*[]Change {
+	return []*[]Change{&c.Failing, &c.Unjudged, &c.Resolved, &c.Due, &c.Standing}
+}
+
+// All returns every change, what matters most first.
+func (c Changes) All() []Change {
+	var all []Change
+	for _, list := range c.lists() {
+		all = append(all, *list...)
+	}
+	return all
+}
+
+// First keeps the first n changes of All, and counts the others.
+func (c Changes) First(n int) Changes {
+	for _, list := range c.lists() {
+		keep := min(n, len(*list))
+		c.Omitted += len(*list) - keep
+		*list = append([]Change{}, (*list)[:keep]...)
+		n -= keep
+	}
+	return c
 }
 
 // Compare holds a run's evaluations against the state before it. A failure that is last told longer ago than reminder is

@@ -66,10 +66,22 @@ func Compose(r record.Record, kind record.Kind) (Message, error) {
 			return m, err
 		}
 	}
-	if err := fill(shorten(r, nil, nil)); err != nil {
+	all := r.Changes
+	if err := fill(shorten(withChanges(r, 0), nil, nil)); err != nil {
 		return m, err
 	}
 	const slack = 128 // the numbers in the sentences about what was left out change their length
+	if all != nil {
+		told := all.All()
+		n, err := fitting(told, ordered(len(told), func(int) int { return 0 }), (MaxBytes-m.Size()-slack)/4)
+		if err != nil {
+			return m, err
+		}
+		r = withChanges(r, n)
+		if err := fill(shorten(r, nil, nil)); err != nil {
+			return m, err
+		}
+	}
 	room := MaxBytes - m.Size() - slack
 	kept, err := fitting(changed(r), changes, room/2)
 	if err != nil {
@@ -138,6 +150,15 @@ func withoutCommands(r record.Record) record.Record {
 		report.Regions[i].Steps = steps
 	}
 	r.Remediation = &report
+	return r
+}
+
+// withChanges keeps the first n changes.
+func withChanges(r record.Record, n int) record.Record {
+	if r.Changes != nil {
+		first := r.Changes.First(n)
+		r.Changes = &first
+	}
 	return r
 }
 

@@ -288,6 +288,52 @@ func TestSizeLimit(t *testing.T) {
 	}
 }
 
+// With earlier runs, what is new is kept before what stands, in every form.
+func TestSizeLimitOfChanges(t *testing.T) {
+	for _, accounts := range []int{1, 30, 1000} {
+		var evaluations []audit.Evaluation
+		changes := &history.Changes{Failing: []history.Change{}, Unjudged: []history.Change{}, Resolved: []history.Change{}, Due: []history.Change{}, Standing: []history.Change{}}
+		at := time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC)
+		for a := range accounts {
+			for n := range 34 {
+				e := evaluation(fmt.Sprintf("xx-region-%d", n+1), audit.NoRules, "no rule on the only event bus")
+				e.Account, e.Since = fmt.Sprintf("%012d", a), &at
+				evaluations = append(evaluations, e)
+				c := history.Change{Account: e.Account, Region: e.Region, Reason: e.Reason, Since: at}
+				if a == accounts-1 && n < 5 {
+					changes.Failing = append(changes.Failing, c)
+				} else {
+					changes.Standing = append(changes.Standing, c)
+				}
+			}
+		}
+		r := recordOf(evaluations...)
+		r.Changes = changes
+		m, err := notify.Compose(r, notify.Kind(r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, m)
+		var texts map[string]string
+		json.Unmarshal([]byte(m.Body), &texts)
+		var got record.Record
+		if err := json.Unmarshal([]byte(texts["sqs"]), &got); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Changes.Failing) != 5 || got.Changes.Omitted+len(got.Changes.Failing)+len(got.Changes.Standing) != 34*accounts || (accounts == 1) != (got.Changes.Omitted == 0) {
+			t.Errorf("%d accounts: %d new, %d standing, %d omitted", accounts, len(got.Changes.Failing), len(got.Changes.Standing), got.Changes.Omitted)
+		}
+		for _, text := range []string{texts["email"], texts["https"]} {
+			if !strings.Contains(text, fmt.Sprintf("%012d/xx-region-5", accounts-1)) && accounts > 1 {
+				t.Errorf("%d accounts: what is new is cut from %s", accounts, text[:500])
+			}
+		}
+		if len(r.Changes.Standing) != 34*accounts-5 || r.Changes.Omitted != 0 {
+			t.Error("composing changed the record itself")
+		}
+	}
+}
+
 // The same of a remediation: what failed and what was changed goes before what was left alone.
 func TestSizeLimitOfARemediation(t *testing.T) {
 	for _, accounts := range []int{1, 10, 1000} {

@@ -46,11 +46,13 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 	b.WriteString("*" + escape(Headline(r)) + "*\n")
 	var steps, resources []string
 	omitted, written, label := 0, len([]rune(b.String())), labeler(r)
-	say := func(line string) bool {
-		if n := len([]rune(line)); omitted == 0 && written+n <= descriptionRunes {
-			b.WriteString(line)
-			written += n
-			return true
+	say := func(line func() string) bool {
+		if omitted == 0 {
+			if text := line(); written+len([]rune(text)) <= descriptionRunes {
+				b.WriteString(text)
+				written += len([]rune(text))
+				return true
+			}
 		}
 		omitted++
 		return false
@@ -60,7 +62,9 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 		b.WriteString(heading)
 		written += len([]rune(heading))
 		for _, region := range g.regions {
-			say(fmt.Sprintf("• `%s`: %s\n", label(region.Scope()), code(DescribeChange(region))))
+			say(func() string {
+				return fmt.Sprintf("• `%s`: %s\n", label(region.Scope()), code(DescribeChange(region)))
+			})
 		}
 		steps = append(steps, g.title+": "+escape(g.advice))
 	}
@@ -70,7 +74,7 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 			b.WriteString(heading)
 			written += len([]rune(heading))
 			for _, e := range part.evaluations {
-				say(fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(resolvedText(r, e))))
+				say(func() string { return fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(resolvedText(r, e))) })
 			}
 			continue
 		}
@@ -79,7 +83,7 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 			b.WriteString(heading)
 			written += len([]rune(heading))
 			for _, e := range g.Evaluations {
-				if say(fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(Describe(e)+since(r, e)))) &&
+				if say(func() string { return fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(Describe(e)+since(r, e))) }) &&
 					part.status == audit.NonCompliant && e.ConsoleURL != "" && len(resources) < 10 {
 					resources = append(resources, e.ConsoleURL)
 				}
