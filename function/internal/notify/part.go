@@ -103,9 +103,15 @@ func resolvedText(r record.Record, e audit.Evaluation) string {
 	return "passes now: " + e.Detail
 }
 
-// newlyFailing are the failing evaluations that the receivers do not know yet.
-func newlyFailing(r record.Record) []audit.Evaluation {
-	return parts(r)[0].evaluations
+// failingOnes are the failing evaluations in the order in which a message tells them.
+func failingOnes(r record.Record) []audit.Evaluation {
+	var failing []audit.Evaluation
+	for _, p := range parts(r) {
+		if p.status == audit.NonCompliant {
+			failing = append(failing, p.evaluations...)
+		}
+	}
+	return failing
 }
 
 // exceptionFor is the entry that takes a region out of the audit for a quarter of a year, ready to be pasted but for who and

@@ -140,10 +140,14 @@ func text(r record.Record) string {
 			}
 		}
 	}
-	if failing := newlyFailing(r); len(failing) > 0 && b.Len() < textBytes {
+	if failing := failingOnes(r); len(failing) > 0 && b.Len() < textBytes {
 		b.WriteString("\nTO ACCEPT A REGION AS IT IS\n---------------------------\n")
 		write("", "Put its entry into the list of exceptions (Exceptions, --exceptions), with a reason and an owner:")
-		for _, e := range failing[:min(len(failing), 20)] {
+		for i, e := range failing {
+			if b.Len() > textBytes {
+				write("", fmt.Sprintf("… and so for %s more.", count(len(failing)-i, "region", "regions")))
+				break
+			}
 			b.WriteString(exceptionFor(r, e))
 		}
 	}
