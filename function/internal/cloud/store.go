@@ -112,7 +112,7 @@ func (b *bucketBlobs) Get(ctx context.Context, name string) (data []byte, versio
 }
 
 func (b *bucketBlobs) Put(ctx context.Context, name string, data []byte, version string) error {
-	return b.call(ctx, "s3:PutObject", func(ctx context.Context, c *s3.Client) error {
+	err := b.call(ctx, "s3:PutObject", func(ctx context.Context, c *s3.Client) error {
 		in := &s3.PutObjectInput{Bucket: &b.bucket, Key: aws.String(b.prefix + name), Body: bytes.NewReader(data), ContentType: aws.String("application/json")}
 		if version == "" {
 			in.IfNoneMatch = aws.String("*")
@@ -122,6 +122,10 @@ func (b *bucketBlobs) Put(ctx context.Context, name string, data []byte, version
 		_, err := c.PutObject(ctx, in)
 		return err
 	})
+	if errors.Is(err, history.ErrNone) { // what was to be written over is gone
+		return history.ErrChanged
+	}
+	return err
 }
 
 func (b *bucketBlobs) List(ctx context.Context, prefix string) (names []string, err error) {
