@@ -63,7 +63,7 @@ class Memory(MotoCase):
         return json.loads(self.s3.get_object(Bucket=self.bucket, Key="eb/state.json")["Body"].read())
 
     def test_a_failure_is_told_once_and_resolved_once_to_those_who_asked(self):
-        everything, failing, resolved = self.queue(), self.queue({"kind": ["FAILING"], "regions": [BAD]}), self.queue({"kind": ["RESOLVED"]})
+        everything, failing, resolved = self.queue(), self.queue({"kind": ["FAILING"], "regions": [BAD]}), self.queue({"kind": ["RESOLVED"], "regions": [BAD]})
         self.run_once(want=CLEAN)
         self.switch(False)
         for _ in range(3):

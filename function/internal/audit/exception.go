@@ -67,6 +67,9 @@ func parseException(raw json.RawMessage) (Exception, []string) {
 	if json.Unmarshal(raw, &fields) != nil || fields == nil {
 		return Exception{}, []string{": want an object"}
 	}
+	if key := repeated(raw); key != "" { // the first of two would be lost without a word
+		return Exception{}, []string{"." + key + ": comes twice"}
+	}
 	var problems []string
 	bad := func(key, format string, args ...any) {
 		problems = append(problems, "."+key+": "+fmt.Sprintf(format, args...))
@@ -82,9 +85,11 @@ func parseException(raw json.RawMessage) (Exception, []string) {
 			}
 			bad(key, "%s", problem)
 		case json.Unmarshal(raw, &text) != nil || text == nil:
-			bad(key, "want a string, got %s", raw)
+			bad(key, "want a string, got %.60s", raw)
+		case len(*text) > maxText:
+			bad(key, "has %d characters, at most %d will do", len(*text), maxText)
 		default:
-			values[key] = strings.TrimSpace(*text)
+			values[key] = oneLine(*text)
 		}
 	}
 	for _, key := range exceptionKeys {
@@ -103,7 +108,7 @@ func parseException(raw json.RawMessage) (Exception, []string) {
 	if r := values["region"]; r != "" && (!only(r, "*-", true) || !strings.Contains(r, "*") && !IsRegionName(r)) {
 		bad("region", "%q is neither a region's name, such as ap-east-2, nor a pattern with *", r)
 	}
-	e := Exception{Account: values["account"], Region: values["region"], Reason: oneLine(values["reason"]), Owner: oneLine(values["owner"])}
+	e := Exception{Account: values["account"], Region: values["region"], Reason: values["reason"], Owner: values["owner"]}
 	if text := values["expires"]; text != "" {
 		date, err := time.Parse(day, text)
 		if err != nil {
@@ -113,6 +118,29 @@ func parseException(raw json.RawMessage) (Exception, []string) {
 	}
 	slices.Sort(problems)
 	return e, problems
+}
+
+// maxText is the longest text of an entry: it is repeated in reports and messages.
+const maxText = 300
+
+// repeated returns a key that a flat object has twice.
+func repeated(raw json.RawMessage) string {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.Token() // the brace
+	seen := map[string]bool{}
+	for d.More() {
+		key, err := d.Token()
+		text, ok := key.(string)
+		var value json.RawMessage
+		if err != nil || !ok || d.Decode(&value) != nil {
+			return ""
+		}
+		if seen[text] {
+			return text
+		}
+		seen[text] = true
+	}
+	return ""
 }
 
 // oneLine keeps what somebody wrote from forging a line of a report.

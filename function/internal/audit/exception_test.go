@@ -70,6 +70,15 @@ func TestMistakesInExceptions(t *testing.T) {
 	if !slices.Equal(problems, want) || len(exceptions) != 1 {
 		t.Errorf("got\n%s\nwant\n%s\n%+v", strings.Join(problems, "\n"), strings.Join(want, "\n"), exceptions)
 	}
+	for text, says := range map[string]string{
+		`[{"region": "eu-west-1", "region": "*", "reason": "r", "owner": "o", "expires": "2026-12-31"}]`:                 "[0].region: comes twice",
+		`[{"region": "eu-west-1", "reason": "\u0001", "owner": "o", "expires": "2026-12-31"}]`:                           "[0].reason: is missing or empty",
+		`[{"region": "eu-west-1", "reason": "` + strings.Repeat("x", 301) + `", "owner": "o", "expires": "2026-12-31"}]`: "[0].reason: has 301 characters",
+	} {
+		if exceptions, problems := audit.ParseExceptions([]byte(text)); len(exceptions) != 0 || len(problems) != 1 || !strings.HasPrefix(problems[0], says) {
+			t.Errorf("%s: %q, want %q", text, problems, says)
+		}
+	}
 	for _, text := range []string{"", "{}", "null", "[", `[] []`, `"x"`} {
 		if exceptions, problems := audit.ParseExceptions([]byte(text)); len(exceptions) != 0 || len(problems) != 1 {
 			t.Errorf("%q: %v %q", text, exceptions, problems)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -97,13 +99,16 @@ func runHistory(ctx context.Context, p *program, values flagValues) (int, error)
 
 // readRuns reads the records since a time, several at once, and names the pieces that are none.
 func readRuns(ctx context.Context, blobs history.Blobs, since time.Time) (runs []history.Run, bad []string, err error) {
-	names, err := blobs.List(ctx, "records/")
-	if err != nil {
+	var days []string // listed one by one: a store may be older than anybody asks for
+	for day := since; !day.After(time.Now().AddDate(0, 0, 1)); day = day.AddDate(0, 0, 1) {
+		days = append(days, history.DayPrefix(day))
+	}
+	byDay, failed := make([][]string, len(days)), make([]error, len(days))
+	audit.Each(len(days), 16, func(i int) { byDay[i], failed[i] = blobs.List(ctx, days[i]) })
+	if err := errors.Join(failed...); err != nil {
 		return nil, nil, err
 	}
-	for len(names) > 0 && names[0] < history.DayPrefix(since) {
-		names = names[1:]
-	}
+	names := slices.Concat(byDay...)
 	type read struct {
 		run history.Run
 		ok  bool

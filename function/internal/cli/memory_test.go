@@ -37,7 +37,7 @@ func TestHistory(t *testing.T) {
 	recorded(t, store, "2026-11-02", "NO_RULES", "ACTIVE_RULES")
 	recorded(t, store, "2026-11-03", "NO_ACTIVE_RULES", "NO_RULES")
 	recorded(t, store, "2026-11-06", "ACTIVE_RULES", "NO_RULES")
-	if err := os.WriteFile(filepath.Join(store, "records", "year=2026", "junk.json"), []byte("junk"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(store, "records", "year=2026", "month=11", "day=02", "junk.json"), []byte("junk"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, form := range []string{"table", "json", "csv"} {

@@ -174,7 +174,11 @@ func rows(r record.Record) []tableRow {
 	for i, e := range evaluations {
 		name := label(e.Account, e.Region)
 		if e.Status != audit.NotApplicable {
-			all = append(all, tableRow{name, e.Status, e.Reason, notify.Describe(e)})
+			detail := notify.Describe(e)
+			if e.Since != nil {
+				detail += ", since " + e.Since.UTC().Format("2006-01-02 15:04 UTC")
+			}
+			all = append(all, tableRow{name, e.Status, e.Reason, detail})
 			continue
 		}
 		alike[e.Reason] = append(alike[e.Reason], name)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -90,7 +91,8 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 
 func (f folderBlobs) List(_ context.Context, prefix string) ([]string, error) {
 	var names []string
-	err := filepath.WalkDir(f.root, func(path string, entry fs.DirEntry, err error) error {
+	within := filepath.Join(f.root, filepath.FromSlash(path.Dir(prefix+"x"))) // the deepest folder that may hold them
+	err := filepath.WalkDir(within, func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
@@ -99,7 +101,7 @@ func (f folderBlobs) List(_ context.Context, prefix string) ([]string, error) {
 		case entry.IsDir():
 			return nil
 		}
-		relative, err := filepath.Rel(f.root, path)
+		relative, err := filepath.Rel(f.root, file)
 		if name := filepath.ToSlash(relative); err == nil && strings.HasPrefix(name, prefix) && !strings.HasSuffix(name, ".lock") && !strings.HasSuffix(name, ".new") {
 			names = append(names, name)
 		}

@@ -38,6 +38,7 @@ type Spell struct {
 	Since      time.Time    `json:"since"`                // UTC
 	Told       *time.Time   `json:"told,omitempty"`       // when the receivers last heard of it; nil while they did not
 	ToldReason audit.Reason `json:"toldReason,omitempty"` // what they heard
+	Over       bool         `json:"over,omitempty"`       // the scope has passed since, and the receivers do not know
 }
 
 // Changes is what a run has to say of the state that it found. Together with the state it decides on a message. It is part of
@@ -101,7 +102,7 @@ func (c Changes) First(n int) Changes {
 //	NON_COMPLIANT          not told, or another reason   Failing
 //	NON_COMPLIANT          told long ago                 Due
 //	NON_COMPLIANT          told                          Standing
-//	INSUFFICIENT_DATA      not told                      Unjudged; a failure that was told stays open, unsaid
+//	INSUFFICIENT_DATA      not told                      Unjudged; an earlier failure stays open, and may be due
 //	INSUFFICIENT_DATA      told                          Standing
 //	COMPLIANT              a failure was told            Resolved
 //	anything else          anything                      none
@@ -118,20 +119,29 @@ func (s State) Compare(evaluations []audit.Evaluation, now time.Time, reminder t
 				c.Since = f.Since
 			}
 			switch {
+			case f != nil && f.Over: // it passed in between
+				c.Since = now
+				changes.Failing = append(changes.Failing, c)
 			case f == nil || f.Told == nil:
 				changes.Failing = append(changes.Failing, c)
 			case f.ToldReason != e.Reason:
 				c.Was = f.ToldReason
 				changes.Failing = append(changes.Failing, c)
-			case reminder > 0 && now.Sub(*f.Told) >= reminder:
+			case f.due(now, reminder):
 				changes.Due = append(changes.Due, c)
 			default:
 				changes.Standing = append(changes.Standing, c)
 			}
 		case audit.InsufficientData:
-			u := open.Unjudged
+			u, f := open.Unjudged, open.Failing
 			if u != nil {
 				c.Since = u.Since
+			}
+			if f != nil && !f.Over {
+				c.Was = f.Reason
+				if f.due(now, reminder) {
+					changes.Due = append(changes.Due, Change{Account: e.Account, Region: e.Region, Reason: f.Reason, Since: f.Since})
+				}
 			}
 			if u == nil || u.Told == nil {
 				changes.Unjudged = append(changes.Unjudged, c)
@@ -148,20 +158,39 @@ func (s State) Compare(evaluations []audit.Evaluation, now time.Time, reminder t
 	return changes
 }
 
-// Next is the state after a run. told says whether the receivers got its message, which names every scope that fails or
-// could not be judged. Scopes that the run left out stay as they are; one that need not be judged any more is forgotten.
-func (s State) Next(evaluations []audit.Evaluation, now time.Time, told bool) State {
+// due reports whether a failure was told so long ago that it is told again. Runs do not come to the second, so that a run a
+// little early counts.
+func (s *Spell) due(now time.Time, reminder time.Duration) bool {
+	return reminder > 0 && s.Told != nil && now.Sub(*s.Told) >= reminder-min(time.Hour, reminder/20)
+}
+
+// Next is the state after a run. told is what its message said, beside naming every scope that fails or could not be judged;
+// nil where no message went out. Scopes that the run left out stay as they are; one that need not be judged any more is
+// forgotten.
+func (s State) Next(evaluations []audit.Evaluation, now time.Time, message *Changes) State {
 	after := s.index()
+	told, resolved := message != nil, map[audit.Scope]bool{}
+	if told {
+		for _, c := range message.Resolved {
+			resolved[c.Scope()] = true
+		}
+	}
 	for _, e := range evaluations {
 		open, scope := after[e.Scope()], e.Scope()
 		switch e.Status {
 		case audit.NonCompliant:
 			after[scope] = Open{Account: e.Account, Region: e.Region, Failing: open.Failing.goOn(e.Reason, now, told)}
 		case audit.InsufficientData:
-			after[scope] = Open{Account: e.Account, Region: e.Region, Failing: open.Failing, Unjudged: open.Unjudged.goOn(e.Reason, now, told)}
+			failing := open.Failing
+			if failing != nil && !failing.Over && failing.Told != nil {
+				failing = failing.goOn(failing.Reason, now, told) // the message says that it failed before
+			}
+			after[scope] = Open{Account: e.Account, Region: e.Region, Failing: failing, Unjudged: open.Unjudged.goOn(e.Reason, now, told)}
 		case audit.Compliant:
-			if open.Failing != nil && open.Failing.Told != nil && !told { // the receivers still believe that it fails
-				after[scope] = Open{Account: e.Account, Region: e.Region, Failing: open.Failing}
+			if f := open.Failing; f != nil && f.Told != nil && !resolved[scope] { // the receivers still believe that it fails
+				over := *f
+				over.Over = true
+				after[scope] = Open{Account: e.Account, Region: e.Region, Failing: &over}
 				continue
 			}
 			delete(after, scope)
@@ -182,7 +211,7 @@ func (s State) Next(evaluations []audit.Evaluation, now time.Time, told bool) St
 // goOn is the spell after one more run with the reason; nil begins one.
 func (s *Spell) goOn(reason audit.Reason, now time.Time, told bool) *Spell {
 	next := Spell{Since: now.UTC()}
-	if s != nil {
+	if s != nil && !s.Over {
 		next = *s
 	}
 	next.Reason = reason
@@ -207,7 +236,7 @@ func (s State) Date(evaluations []audit.Evaluation) {
 	for i, e := range evaluations {
 		open := all[e.Scope()]
 		switch {
-		case e.Status == audit.NonCompliant && open.Failing != nil:
+		case e.Status == audit.NonCompliant && open.Failing != nil && !open.Failing.Over:
 			evaluations[i].Since = &open.Failing.Since
 		case e.Status == audit.InsufficientData && open.Unjudged != nil:
 			evaluations[i].Since = &open.Unjudged.Since

@@ -55,12 +55,11 @@ func TestWeeks(t *testing.T) {
 		{1, true, "eu-west-1=NO_RULES sa-east-1=ACTIVE_RULES", "failing eu-west-1 NO_RULES since Nov2"},
 		{2, true, "eu-west-1=NO_RULES sa-east-1=ACTIVE_RULES", "standing eu-west-1 NO_RULES since Nov2"},
 		{3, true, "eu-west-1=NO_ACTIVE_RULES sa-east-1=ACTIVE_RULES", "failing eu-west-1 NO_ACTIVE_RULES since Nov2 was NO_RULES"},
-		{4, true, "eu-west-1=TIMEOUT sa-east-1=ACTIVE_RULES", "unjudged eu-west-1 TIMEOUT since Nov5"},
-		{5, true, "eu-west-1=THROTTLED sa-east-1=ACTIVE_RULES", "standing eu-west-1 THROTTLED since Nov5"},
+		{4, true, "eu-west-1=TIMEOUT sa-east-1=ACTIVE_RULES", "unjudged eu-west-1 TIMEOUT since Nov5 was NO_ACTIVE_RULES"},
+		{5, true, "eu-west-1=THROTTLED sa-east-1=ACTIVE_RULES", "standing eu-west-1 THROTTLED since Nov5 was NO_ACTIVE_RULES"},
 		{6, true, "eu-west-1=NO_ACTIVE_RULES sa-east-1=ACTIVE_RULES", "standing eu-west-1 NO_ACTIVE_RULES since Nov2"},
-		{9, true, "eu-west-1=NO_ACTIVE_RULES sa-east-1=ACTIVE_RULES", "standing eu-west-1 NO_ACTIVE_RULES since Nov2"},
-		{10, true, "eu-west-1=NO_ACTIVE_RULES sa-east-1=ACTIVE_RULES", "due eu-west-1 NO_ACTIVE_RULES since Nov2"},
-		{11, true, "eu-west-1=NO_ACTIVE_RULES sa-east-1=NO_RULES", "failing sa-east-1 NO_RULES since Nov12; standing eu-west-1 NO_ACTIVE_RULES since Nov2"},
+		{10, true, "eu-west-1=NO_ACTIVE_RULES sa-east-1=ACTIVE_RULES", "standing eu-west-1 NO_ACTIVE_RULES since Nov2"}, // it was named on day 4
+		{11, true, "eu-west-1=NO_ACTIVE_RULES sa-east-1=NO_RULES", "failing sa-east-1 NO_RULES since Nov12; due eu-west-1 NO_ACTIVE_RULES since Nov2"},
 		{12, false, "eu-west-1=ACTIVE_RULES sa-east-1=NO_RULES", "resolved eu-west-1 ACTIVE_RULES since Nov2 was NO_ACTIVE_RULES; standing sa-east-1 NO_RULES since Nov12"},
 		{13, true, "eu-west-1=ACTIVE_RULES sa-east-1=NO_RULES", "resolved eu-west-1 ACTIVE_RULES since Nov2 was NO_ACTIVE_RULES; standing sa-east-1 NO_RULES since Nov12"},
 		{14, true, "eu-west-1=ACTIVE_RULES sa-east-1=EXEMPT", ""},
@@ -79,7 +78,11 @@ func TestWeeks(t *testing.T) {
 		if got := tell(changes); got != run.changes {
 			t.Errorf("day %d: got %q, want %q", run.day, got, run.changes)
 		}
-		s = s.Next(found, now, run.told && !changes.Empty())
+		var message *history.Changes
+		if run.told && !changes.Empty() {
+			message = &changes
+		}
+		s = s.Next(found, now, message)
 		s.Date(found)
 		for _, e := range found {
 			if open := e.Status == audit.NonCompliant || e.Status == audit.InsufficientData; open != (e.Since != nil) {
@@ -90,9 +93,43 @@ func TestWeeks(t *testing.T) {
 	if len(s.Scopes) != 0 {
 		t.Errorf("at the end %+v is open", s.Scopes)
 	}
-	s = s.Next(findings("eu-west-1=NO_RULES"), start, true)
+	s = s.Next(findings("eu-west-1=NO_RULES"), start, &history.Changes{})
 	if c := s.Compare(findings("eu-west-1=NO_RULES"), start.AddDate(1, 0, 0), 0); len(c.Due) != 0 {
 		t.Error("a reminder though it is off")
+	}
+}
+
+// A race that is lost does not take away what the winner told: only who was told that a scope passes forgets its failure.
+func TestRaceKeepsWhatTheOtherTold(t *testing.T) {
+	now := time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC)
+	ours := history.State{}.Compare(findings("eu-west-1=ACTIVE_RULES sa-east-1=NO_RULES"), now, 0) // says FAILING sa-east-1
+	theirs := history.State{}.Next(findings("eu-west-1=NO_RULES"), now, &history.Changes{})        // told FAILING eu-west-1
+	merged := theirs.Next(findings("eu-west-1=ACTIVE_RULES sa-east-1=NO_RULES"), now, &ours)
+	if got := tell(merged.Compare(findings("eu-west-1=ACTIVE_RULES sa-east-1=NO_RULES"), now, 0)); !strings.Contains(got, "resolved eu-west-1") {
+		t.Errorf("the next run says %q", got)
+	}
+}
+
+// A failure that is told stays to be reminded of while nobody can judge the scope; a pass that nobody heard of ends it.
+func TestSpells(t *testing.T) {
+	day := func(n int) time.Time { return time.Date(2026, 11, 1+n, 6, 0, 0, 0, time.UTC) }
+	s := history.State{}.Next(findings("eu-west-1=NO_RULES"), day(0), &history.Changes{})
+	s = s.Next(findings("eu-west-1=ACCESS_DENIED"), day(1), &history.Changes{})
+	if got := tell(s.Compare(findings("eu-west-1=ACCESS_DENIED"), day(9), 7*24*time.Hour)); got != "due eu-west-1 NO_RULES since Nov1; standing eu-west-1 ACCESS_DENIED since Nov2 was NO_RULES" {
+		t.Errorf("unjudged for long: %q", got)
+	}
+	if got := tell(s.Compare(findings("eu-west-1=NO_RULES"), day(8).Add(-2*time.Second), 7*24*time.Hour)); got != "due eu-west-1 NO_RULES since Nov1" {
+		t.Errorf("a run that is two seconds early: %q", got)
+	}
+	s = s.Next(findings("eu-west-1=ACTIVE_RULES"), day(10), nil)
+	if got := tell(s.Compare(findings("eu-west-1=ACTIVE_RULES"), day(11), 0)); got != "resolved eu-west-1 ACTIVE_RULES since Nov1 was NO_RULES" {
+		t.Errorf("passes: %q", got)
+	}
+	if got := tell(s.Compare(findings("eu-west-1=NO_RULES"), day(20), 0)); got != "failing eu-west-1 NO_RULES since Nov21" {
+		t.Errorf("fails again: %q", got)
+	}
+	if s = s.Next(findings("eu-west-1=NO_RULES"), day(20), nil); !s.Scopes[0].Failing.Since.Equal(day(20)) || s.Scopes[0].Failing.Told != nil {
+		t.Errorf("%+v", s.Scopes[0].Failing)
 	}
 }
 
@@ -140,7 +177,7 @@ func TestLostRaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := findings(fmt.Sprintf("eu-west-%d=NO_RULES", races+2))
-		if err := other.Save(ctx, "other", s, func(s history.State) history.State { return s.Next(found, now, true) }); err != nil {
+		if err := other.Save(ctx, "other", s, func(s history.State) history.State { return s.Next(found, now, &history.Changes{}) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,7 +186,9 @@ func TestLostRaces(t *testing.T) {
 	if err != nil || aside != "" {
 		t.Fatal(aside, err)
 	}
-	if err := j.Save(ctx, "run", s, func(s history.State) history.State { return s.Next(findings("eu-west-1=NO_RULES"), now, true) }); err != nil {
+	if err := j.Save(ctx, "run", s, func(s history.State) history.State {
+		return s.Next(findings("eu-west-1=NO_RULES"), now, &history.Changes{})
+	}); err != nil {
 		t.Fatal(err)
 	}
 	s, _, _ = j.Load(ctx, "again")
@@ -175,7 +214,7 @@ func TestUnreadableState(t *testing.T) {
 			t.Errorf("%q: %+v, %q, %v, %v", text, s, aside, err, m.pieces)
 		}
 		now := time.Now()
-		if err := j.Save(t.Context(), "run-1", s, func(s history.State) history.State { return s.Next(nil, now, false) }); err != nil {
+		if err := j.Save(t.Context(), "run-1", s, func(s history.State) history.State { return s.Next(nil, now, nil) }); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 		if _, aside, err := j.Load(t.Context(), "run-2"); err != nil || aside != "" {

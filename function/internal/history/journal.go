@@ -75,6 +75,12 @@ func parse(data []byte) (State, error) {
 	return s, nil
 }
 
+// Renew reads the state again, before a further Save.
+func (j *Journal) Renew(ctx context.Context, runID string) (State, error) {
+	state, _, err := j.Load(ctx, runID)
+	return state, err
+}
+
 // tries bound the races that Save loses before it gives up.
 const tries = 10
 

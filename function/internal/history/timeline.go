@@ -19,7 +19,7 @@ type Failure struct {
 	Account string        `json:"account"`
 	Region  string        `json:"region"`
 	Reasons []string      `json:"reasons"`         // each once, in their order
-	From    time.Time     `json:"from"`            // of the first run that found it failing
+	From    time.Time     `json:"from"`            // since when it failed, as the first run that found it so knew
 	Until   *time.Time    `json:"until,omitempty"` // of the first run that found it otherwise; absent while it fails on
 	For     time.Duration `json:"-"`               // until then, or until the last run
 }
@@ -32,7 +32,8 @@ type Day struct {
 }
 
 // Timeline tells what failed when and for how long, the newest first, and how many scopes failed at the end of each day from
-// the first run to the last. A run that could not judge a scope, or left it out, changes nothing about it.
+// the first run to the last. A run that could not judge a scope changes nothing about it; one in
+// which it need not be judged ends its failure.
 func Timeline(runs []Run) (failures []Failure, days []Day) {
 	runs = slices.Clone(runs)
 	slices.SortStableFunc(runs, func(a, b Run) int { return a.At.Compare(b.At) })
@@ -42,10 +43,13 @@ func Timeline(runs []Run) (failures []Failure, days []Day) {
 		for _, e := range run.Evaluations {
 			f := open[e.Scope()]
 			switch {
-			case e.Status == audit.InsufficientData || e.Reason == audit.Excluded:
+			case e.Status == audit.InsufficientData:
 			case e.Status == audit.NonCompliant:
 				if f == nil {
 					f = &Failure{Account: e.Account, Region: e.Region, From: run.At}
+					if e.Since != nil && e.Since.Before(run.At) { // it began before the first run that is looked at
+						f.From = *e.Since
+					}
 					open[e.Scope()] = f
 					all = append(all, f)
 				}

@@ -36,6 +36,7 @@ func (m Message) Size() int {
 // Compose writes the message of a run. It never exceeds MaxBytes: the machine-readable form drops evaluations from the
 // end, those that pass first, and regions left alone by a remediation, and says how many.
 func Compose(r record.Record, kind record.Kind) (Message, error) {
+	r.Warnings = boundedWarnings(r.Warnings)
 	readable, err := json.Marshal(chatMessage(r, kind))
 	if err != nil {
 		return Message{}, err
@@ -101,6 +102,26 @@ func Compose(r record.Record, kind record.Kind) (Message, error) {
 		return m, fmt.Errorf("the message has %d bytes with %d evaluations left; SNS takes %d", m.Size(), n, MaxBytes)
 	}
 	return m, nil
+}
+
+// boundedWarnings keeps the warnings of a notification short and few. What is left out is counted, and is in the run's record.
+func boundedWarnings(warnings []string) []string {
+	const most, longest = 20, 400
+	bounded := []string{}
+	for i, w := range warnings {
+		if i == most {
+			return append(bounded, fmt.Sprintf("%d more warnings are in the run's record", len(warnings)-most))
+		}
+		bounded = append(bounded, shortenText(w, longest))
+	}
+	return bounded
+}
+
+func shortenText(s string, most int) string {
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return s
 }
 
 // recordProtocols are the subscribers that get the record.
@@ -209,7 +230,7 @@ func pick[T any](items []T, indexes []int) (kept []T, omitted int) {
 }
 
 func attributes(r record.Record, kind record.Kind) []Attribute {
-	regions, _ := json.Marshal(failingRegions(r)) // a list of strings: cannot fail
+	regions, _ := json.Marshal(concernedRegions(r)) // a list of strings: cannot fail
 	account := "multiple"
 	if ids := accounts(r); len(ids) == 1 {
 		account = ids[0]

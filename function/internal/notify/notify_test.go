@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -285,6 +286,42 @@ func TestSizeLimit(t *testing.T) {
 				t.Error("composing changed the record itself")
 			}
 		})
+	}
+}
+
+// A chat service cuts or refuses a description of more than 8,000 characters, whatever reasons there are.
+func TestChatStaysShort(t *testing.T) {
+	for _, n := range []int{5, 60, 200, 1000} {
+		var evaluations []audit.Evaluation
+		reasons := audit.Reasons()
+		for i := range n {
+			evaluations = append(evaluations, evaluation(fmt.Sprintf("xx-region-%d", i+1), reasons[i%len(reasons)], strings.Repeat("`<why> ", 30)))
+		}
+		r := recordOf(evaluations...)
+		for range 30 {
+			r.Warnings = append(r.Warnings, strings.Repeat("warning <&> ", 100))
+		}
+		m, err := notify.Compose(r, record.Failing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, m)
+		var texts map[string]string
+		json.Unmarshal([]byte(m.Body), &texts)
+		var chat struct{ Content struct{ Description string } }
+		if err := json.Unmarshal([]byte(texts["https"]), &chat); err != nil {
+			t.Fatal(err)
+		}
+		text := chat.Content.Description
+		if length := utf8.RuneCountInString(text); length > 8000 {
+			t.Errorf("%d regions: %d characters", n, length)
+		}
+		if regexp.MustCompile(`\)\n\n\*[A-Z]`).MatchString(text) {
+			t.Errorf("%d regions: a heading with nothing under it in\n%s", n, text)
+		}
+		if !strings.Contains(text, "*Warnings*") || !strings.Contains(text, "more warnings are in the mail") {
+			t.Errorf("%d regions: no warnings in the chat", n)
+		}
 	}
 }
 

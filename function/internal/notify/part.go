@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/history"
@@ -31,7 +32,7 @@ func parts(r record.Record) []part {
 		{title: "Newly failing", status: audit.NonCompliant, evaluations: pickScopes(r, c.Failing)},
 		{title: "Not judged any more", status: audit.InsufficientData, evaluations: pickScopes(r, c.Unjudged)},
 		{title: "Resolved", status: audit.Compliant, evaluations: pickScopes(r, c.Resolved), resolved: true},
-		{title: "Still failing", status: audit.NonCompliant, evaluations: append(pickScopes(r, c.Due), withStatus(standing, audit.NonCompliant)...)},
+		{title: "Still failing", status: audit.NonCompliant, evaluations: append(withStatus(pickScopes(r, c.Due), audit.NonCompliant), withStatus(standing, audit.NonCompliant)...)},
 		{title: "Still not judged", status: audit.InsufficientData, evaluations: withStatus(standing, audit.InsufficientData)},
 	}
 }
@@ -83,10 +84,14 @@ func since(r record.Record, e audit.Evaluation) string {
 	if e.Since != nil {
 		text = ", since " + e.Since.UTC().Format(minute)
 	}
-	if r.Changes != nil {
-		for _, c := range r.Changes.Failing {
-			if c.Was != "" && c.Scope() == e.Scope() {
-				text += ", told before as " + string(c.Was)
+	if c := r.Changes; c != nil {
+		for _, change := range slices.Concat(c.Failing, c.Unjudged, c.Standing) {
+			switch {
+			case change.Was == "" || change.Scope() != e.Scope():
+			case e.Status == audit.InsufficientData:
+				text += ", failed before that (" + string(change.Was) + ")"
+			default:
+				text += ", told before as " + string(change.Was)
 			}
 		}
 	}
@@ -114,9 +119,13 @@ func failingOnes(r record.Record) []audit.Evaluation {
 	return failing
 }
 
-// exceptionFor is the entry that takes a region out of the audit for a quarter of a year, ready to be pasted but for who and
-// why.
-func exceptionFor(r record.Record, e audit.Evaluation) string {
-	return fmt.Sprintf("  {\"account\": %q, \"region\": %q,\n   \"reason\": \"\", \"owner\": \"\", \"expires\": %q},\n",
-		e.Account, e.Region, r.FinishedAt.AddDate(0, 3, 0).Format("2006-01-02"))
+// exceptionFor is the entry that takes a region out of the audit for a quarter of a year, ready to be pasted; who and why is
+// for a person to fill in.
+func exceptionFor(r record.Record, e audit.Evaluation, last bool) string {
+	end := ","
+	if last {
+		end = ""
+	}
+	return fmt.Sprintf("    {\"account\": %q, \"region\": %q,\n     \"reason\": \"alert of %s\", \"owner\": \"FILL IN\", \"expires\": %q}%s\n",
+		e.Account, e.Region, r.FinishedAt.Format("2006-01-02"), r.FinishedAt.AddDate(0, 3, 0).Format("2006-01-02"), end)
 }

@@ -36,9 +36,9 @@ type chatMetadata struct {
 	EnableCustomActions bool              `json:"enableCustomActions"`
 }
 
-// descriptionRunes leaves room under the 8,000 characters for the headings that follow and for the line that says what was
-// left out.
-const descriptionRunes = 7_000
+// descriptionRunes leaves room under the 8,000 characters for the warnings, whose marks are escaped, and for the line that says
+// what was left out.
+const descriptionRunes = 5_500
 
 func chatMessage(r record.Record, kind record.Kind) chat {
 	icon := map[record.Kind]string{record.Failing: ":rotating_light:", record.Reminder: ":alarm_clock:", record.Incomplete: ":warning:", record.Resolved: ":white_check_mark:", record.None: ":white_check_mark:"}[kind]
@@ -46,11 +46,13 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 	b.WriteString("*" + escape(Headline(r)) + "*\n")
 	var steps, resources []string
 	omitted, written, label := 0, len([]rune(b.String())), labeler(r)
+	heading := "" // written with the first row under it
 	say := func(line func() string) bool {
 		if omitted == 0 {
-			if text := line(); written+len([]rune(text)) <= descriptionRunes {
+			if text := heading + line(); written+len([]rune(text)) <= descriptionRunes {
 				b.WriteString(text)
 				written += len([]rune(text))
+				heading = ""
 				return true
 			}
 		}
@@ -58,9 +60,7 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 		return false
 	}
 	for _, g := range changeGroups(r) {
-		heading := fmt.Sprintf("\n*%s* (%d)\n", g.title, len(g.regions))
-		b.WriteString(heading)
-		written += len([]rune(heading))
+		heading = fmt.Sprintf("\n*%s* (%d)\n", g.title, len(g.regions))
 		for _, region := range g.regions {
 			say(func() string {
 				return fmt.Sprintf("• `%s`: %s\n", label(region.Scope()), code(DescribeChange(region)))
@@ -70,18 +70,14 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 	}
 	for _, part := range parts(r) {
 		if part.resolved && len(part.evaluations) > 0 {
-			heading := fmt.Sprintf("\n*%s* (%d)\n", part.title, len(part.evaluations))
-			b.WriteString(heading)
-			written += len([]rune(heading))
+			heading = fmt.Sprintf("\n*%s* (%d)\n", part.title, len(part.evaluations))
 			for _, e := range part.evaluations {
 				say(func() string { return fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(resolvedText(r, e))) })
 			}
 			continue
 		}
 		for _, g := range Groups(part.evaluations, part.status) {
-			heading := fmt.Sprintf("\n*%s: %s* (%s)\n", part.title, escape(g.Title), g.Reason)
-			b.WriteString(heading)
-			written += len([]rune(heading))
+			heading = fmt.Sprintf("\n*%s: %s* (%s)\n", part.title, escape(g.Title), g.Reason)
 			for _, e := range g.Evaluations {
 				if say(func() string { return fmt.Sprintf("• `%s`: %s\n", label(e.Scope()), code(Describe(e)+since(r, e))) }) &&
 					part.status == audit.NonCompliant && e.ConsoleURL != "" && len(resources) < 10 {
@@ -95,6 +91,19 @@ func chatMessage(r record.Record, kind record.Kind) chat {
 	}
 	if omitted > 0 {
 		fmt.Fprintf(&b, "\n_%s did not fit; the run's record has all of them._\n", count(omitted, "more region", "more regions"))
+	}
+	for i, w := range boundedWarnings(r.Warnings) {
+		if i == 5 {
+			fmt.Fprintf(&b, "_%d more warnings are in the mail and in the run's record._\n", len(r.Warnings)-i)
+			break
+		}
+		if i == 0 {
+			b.WriteString("\n*Warnings*\n")
+		}
+		b.WriteString("• " + code(shortenText(w, 150)) + "\n")
+	}
+	if r.Summary[audit.NonCompliant] > 0 {
+		steps = append(steps, "To accept a region as it is: the mail has its entry for the list of exceptions (Exceptions, --exceptions).")
 	}
 	return chat{
 		Version: "1.0", Source: "custom",

@@ -3,6 +3,7 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
@@ -13,6 +14,11 @@ func ComposeTest(r record.Record) (Message, error) {
 	var b strings.Builder
 	b.WriteString("This is a test. Somebody asked the eventbridge-auditor whether its messages arrive:\nthis one did, and nothing is wrong because of it.\n")
 	failed := 0
+	r.Warnings = boundedWarnings(r.Warnings)
+	r.SelfTest = slices.Clone(r.SelfTest)
+	for i := range r.SelfTest {
+		r.SelfTest[i].Detail = shortenText(r.SelfTest[i].Detail, 1000)
+	}
 	for _, t := range r.SelfTest {
 		word := "works"
 		if !t.OK {

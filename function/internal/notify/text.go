@@ -2,9 +2,11 @@ package notify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
+	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/history"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
 )
@@ -142,13 +144,15 @@ func text(r record.Record) string {
 	}
 	if failing := failingOnes(r); len(failing) > 0 && b.Len() < textBytes {
 		b.WriteString("\nTO ACCEPT A REGION AS IT IS\n---------------------------\n")
-		write("", "Put its entry into the list of exceptions (Exceptions, --exceptions), with a reason and an owner:")
-		for i, e := range failing {
-			if b.Len() > textBytes {
-				write("", fmt.Sprintf("… and so for %s more.", count(len(failing)-i, "region", "regions")))
-				break
-			}
-			b.WriteString(exceptionFor(r, e))
+		write("", "Put its entry into the list of exceptions (Exceptions, --exceptions), with your reason and owner:")
+		fitting := min(len(failing), max(1, (textBytes+5_000-b.Len())/140))
+		b.WriteString("  [\n")
+		for i, e := range failing[:fitting] {
+			b.WriteString(exceptionFor(r, e, i == fitting-1))
+		}
+		b.WriteString("  ]\n")
+		if left := len(failing) - fitting; left > 0 {
+			write("", fmt.Sprintf("… and so for %s more.", count(left, "region", "regions")))
 		}
 	}
 	if omitted > 0 {
@@ -158,7 +162,7 @@ func text(r record.Record) string {
 	}
 	if len(r.Warnings) > 0 {
 		b.WriteString("\nWARNINGS\n--------\n")
-		for _, w := range r.Warnings[:min(len(r.Warnings), 10)] {
+		for _, w := range boundedWarnings(r.Warnings) {
 			b.WriteString(wrap(clean(w), "  - ", "    "))
 		}
 	}
@@ -219,6 +223,21 @@ func subject(r record.Record, kind record.Kind) string {
 		s = fmt.Sprintf("%s OK: no region fails, %d judged, %s", r.Check.ID, r.Coverage.Judged, who(r))
 	}
 	return ascii(s, 99)
+}
+
+// concernedRegions names the regions that a message is about, for subscriptions that filter: those that fail, and with earlier
+// runs known also those that are resolved, or not judged any more.
+func concernedRegions(r record.Record) []string {
+	names := failingRegions(r)
+	if c := r.Changes; c != nil {
+		for _, list := range [][]history.Change{c.Unjudged, c.Resolved, c.Due} {
+			for _, change := range list {
+				names = append(names, change.Region)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // failingRegions names the regions with a failing scope, sorted, each once.

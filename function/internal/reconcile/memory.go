@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
@@ -14,8 +15,7 @@ import (
 // memory is what is known of the runs before; nil where nothing is kept.
 type memory struct {
 	journal *history.Journal
-	before  history.State
-	known   bool // whether the state could be read
+	known   bool // whether the state could be read and written
 	now     time.Time
 }
 
@@ -34,27 +34,42 @@ func remember(ctx context.Context, o Options, r *record.Record) *memory {
 	if aside != "" {
 		r.Warnings = append(r.Warnings, aside)
 	}
-	m.before, m.known = before, true
+	m.known = true
 	changes := before.Compare(r.Evaluations, m.now, o.Notify.Reminder)
 	r.Changes = &changes
-	before.Next(r.Evaluations, m.now, false).Date(r.Evaluations)
+	before.Next(r.Evaluations, m.now, nil).Date(r.Evaluations)
+	// What was found is kept at once, so that "since" is right even while no message gets out, and a store that cannot be
+	// written is in the message. That it was told is kept once it was.
+	if err := m.save(ctx, r, before, nil); err != nil {
+		r.Warnings = append(r.Warnings, notKept(err))
+		m.known = false
+	}
 	return m
 }
 
-// keep writes the state after the run, and the run's record. What cannot be kept is a warning.
+func (m *memory) save(ctx context.Context, r *record.Record, state history.State, told *history.Changes) error {
+	evaluations := slices.Clone(r.Evaluations)
+	return m.journal.Save(ctx, r.RunID, state, func(s history.State) history.State { return s.Next(evaluations, m.now, told) })
+}
+
+func notKept(err error) string { return fmt.Sprintf("not kept for the runs to come: %v", err) }
+
+// keep writes down that the message went out, and keeps the run's record. What cannot be kept is a warning.
 func (m *memory) keep(ctx context.Context, o Options, r *record.Record) {
 	if m == nil {
 		return
 	}
 	warn := func(err error) {
 		if err != nil {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("not kept for the runs to come: %v", err))
+			r.Warnings = append(r.Warnings, notKept(err))
 		}
 	}
-	if m.known { // over a state that could not be read, nothing is written
-		told := r.Notification.MessageID != ""
-		evaluations := append([]audit.Evaluation{}, r.Evaluations...)
-		warn(m.journal.Save(ctx, r.RunID, m.before, func(s history.State) history.State { return s.Next(evaluations, m.now, told) }))
+	if m.known && r.Notification.MessageID != "" { // over a state that could not be read, nothing is written
+		state, err := m.journal.Renew(ctx, r.RunID)
+		if err == nil {
+			err = m.save(ctx, r, state, r.Changes)
+		}
+		warn(err)
 	}
 	line, err := json.Marshal(r)
 	if err == nil {

@@ -66,8 +66,8 @@ func TestWeeksOfRuns(t *testing.T) {
 		{5, func() {}, "", nil},
 		{6, func() { w.ClearFaults() }, "", nil}, // it fails on, as was told
 		{9, func() {}, "", nil},
-		{10, func() {}, "CWE-001 REMINDER: 2 of 2 regions still failing, account 123456789012", []string{"STILL FAILING: 2 regions\n", "sa-east-1  1 rule, disabled: nightly, since 2026-11-04 06:00 UTC"}},
-		{11, func() {}, "", nil},
+		{10, func() {}, "", nil}, // the message of day 4 named both
+		{11, func() {}, "CWE-001 REMINDER: 2 of 2 regions still failing, account 123456789012", []string{"STILL FAILING: 2 regions\n", "sa-east-1  1 rule, disabled: nightly, since 2026-11-04 06:00 UTC"}},
 		{12, func() { set(t, w, "eu-west-1", "ENABLED") }, "CWE-001 RESOLVED: 1 region passes, 1 still failing, account 123456789012",
 			[]string{"RESOLVED: 1 region\n", "eu-west-1  failed (NO_ACTIVE_RULES) since 2026-11-02 06:00 UTC, passes now:", "STILL FAILING: 1 region\n"}},
 		{13, func() { set(t, w, "sa-east-1", "ENABLED") }, "CWE-001 RESOLVED: 1 region passes, 0 still failing, account 123456789012", []string{"RESOLVED: 1 region\n"}},
@@ -190,8 +190,8 @@ func TestNoAlertIsLost(t *testing.T) {
 	must0(t, w.AddFault(sim.Fault{Kind: sim.Deny, Service: "sns", Times: 1}))
 	_, err := run(t.Context(), w, remembering(w, at))
 	var unpublished *reconcile.PublishError
-	if !errors.As(err, &unpublished) || len(w.Objects("history")) != 0 {
-		t.Fatalf("%v, %v", err, w.Objects("history"))
+	if state := w.Objects("history")["eb/state.json"]; !errors.As(err, &unpublished) || !strings.Contains(state, `"since":"2026-11-02T06:00:00Z"`) || strings.Contains(state, "told") {
+		t.Fatalf("%v, %v", err, state)
 	}
 	o := remembering(w, at)
 	o.Store = deadStore{} // the process dies once it has told
@@ -213,6 +213,62 @@ func (deadStore) Get(context.Context, string) ([]byte, string, error) {
 }
 func (deadStore) Put(context.Context, string, []byte, string) error { return errDead }
 func (deadStore) List(context.Context, string) ([]string, error)    { return nil, errDead }
+
+// While no message gets out, the state still knows since when, the records tell of each run, and the first message that does
+// get out is right.
+func TestPublishingThatFailsForDays(t *testing.T) {
+	w := world(t, lived)
+	set(t, w, "eu-west-1", "DISABLED")
+	must0(t, w.AddFault(sim.Fault{Kind: sim.Deny, Service: "sns", Times: 3}))
+	start := time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
+	for n := range 4 {
+		r, err := run(t.Context(), w, remembering(w, start.AddDate(0, 0, n)))
+		if (err == nil) != (n == 3) || !row(t, r, "eu-west-1").Since.Equal(start) {
+			t.Errorf("day %d: %v, since %v", n, err, row(t, r, "eu-west-1").Since)
+		}
+	}
+	if len(w.Published()) != 1 || !strings.Contains(w.Published()[0].Message, "since 2026-11-02 06:00 UTC") || len(w.Objects("history")) != 5 {
+		t.Errorf("%d messages, %d objects", len(w.Published()), len(w.Objects("history")))
+	}
+}
+
+// An audit that uses up the run's time still knows what was told, and tells it once.
+func TestMemoryOfARunOutOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := world(t, lived, sim.Fault{Kind: sim.Hang, Service: "events", Region: "eu-west-1"})
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			o := remembering(w, time.Now())
+			o.Audit.RegionTimeout = 5 * time.Minute
+			r, err := run(ctx, w, o)
+			cancel()
+			if err != nil || len(r.Warnings) != 0 {
+				t.Errorf("%v, %q", err, r.Warnings)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+		if got := subjects(w.Published()); len(got) != 1 || !strings.Contains(got[0], "INCOMPLETE") {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+// A list of exceptions that is broken or old from end to end costs no alert.
+func TestEndlessWarnings(t *testing.T) {
+	for name, list := range map[string]string{
+		"broken": "[" + strings.Repeat("1,", 1500) + "1]",
+		"old":    "[" + strings.TrimSuffix(strings.Repeat(`{"region": "sa-east-1", "reason": "r", "owner": "o", "expires": "2020-01-01"},`, 700), ",") + "]",
+	} {
+		w := world(t, lived)
+		set(t, w, "eu-west-1", "DISABLED")
+		o := remembering(w, time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC))
+		o.Exceptions.JSON = []byte(list)
+		r, err := run(t.Context(), w, o)
+		if err != nil || len(w.Published()) != 1 || len(r.Warnings) < 700 || !strings.Contains(w.Published()[0].Message, "more warnings are in the run's record") {
+			t.Errorf("%s: %v, %d messages, %d warnings", name, err, len(w.Published()), len(r.Warnings))
+		}
+	}
+}
 
 // Two runs at once on one state both get their findings into it.
 func TestTwoRunsOnOneState(t *testing.T) {

@@ -132,14 +132,14 @@ func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record
 			return record.Record{}, unlessInterrupted(ctx, err)
 		}
 	}
-	memory := remember(workCtx, o, &r)
+	memoryCtx, cancel := beforeDeadline(ctx) // an audit that has used up its time still knows what was told
+	defer cancel()
+	memory := remember(memoryCtx, o, &r)
 	r.FinishedAt, r.APICalls = o.Audit.Now().UTC(), cloud.Requests()-requests
 	if err = unlessInterrupted(ctx, nil); err == nil {
 		err = publish(ctx, cloud, o, t, &r)
 	}
-	if err == nil { // told first, kept after: a run that is cut off in between tells again, and loses nothing
-		memory.keep(ctx, o, &r)
-	}
+	memory.keep(ctx, o, &r) // told first, kept after: a run that is cut off in between tells again, and loses nothing
 	logRun(ctx, o.Log, r)
 	return r, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/audit"
@@ -16,6 +17,7 @@ import (
 // selfTest tries each part that a run stands on, changes nothing but a mark in the store, and sends a marked message. What
 // does not work is a trial that says so, never an error.
 func selfTest(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger, r record.Record) record.Record {
+	publishCtx := ctx
 	ctx, cancel := beforeDeadline(ctx)
 	defer cancel()
 	try := func(name, detail string, err error) bool {
@@ -34,6 +36,10 @@ func selfTest(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger, r 
 	}
 	if try("identity", "account "+id.Account+", "+id.ARN, err) || id.Account != "" {
 		candidates, list, err := candidates(ctx, cloud, o, t, id)
+		if err == nil && list.Source == audit.SourceSettings {
+			err = fmt.Errorf("AWS tells no region list, so that only the named regions are known: %s. Allow account:ListRegions or ec2:DescribeRegions to the role", strings.Join(list.Warnings, "; "))
+		}
+		r.Warnings = append(r.Warnings, list.Warnings...)
 		if try("regions", fmt.Sprintf("%d regions from %s", len(list.Regions), list.Source), err) {
 			detail, err := tryRules(ctx, cloud, o, candidates)
 			try("rules", detail, err)
@@ -49,14 +55,18 @@ func selfTest(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger, r 
 		try("store", "can be read and written", tryStore(ctx, o))
 	}
 	r.FinishedAt, r.APICalls = o.Audit.Now().UTC(), cloud.Requests()-requests
-	if o.Notify.TopicARN == "" {
+	switch {
+	case t.Notify != nil && !*t.Notify:
+		try("topic", "not tried, since notify is false", nil)
+		return r
+	case o.Notify.TopicARN == "":
 		try("topic", "", errors.New("no topic is set, so that nobody is told of anything: set TOPIC_ARN (--topic-arn)"))
 		return r
 	}
 	message, err := notify.ComposeTest(r)
 	if err == nil {
 		r.Notification = record.Notification{TopicARN: o.Notify.TopicARN, Kind: record.Test}
-		r.Notification.MessageID, err = cloud.Publish(ctx, o.Notify.TopicARN, message)
+		r.Notification.MessageID, err = cloud.Publish(publishCtx, o.Notify.TopicARN, message)
 	}
 	if err != nil {
 		r.Notification = record.Notification{Kind: record.None}
