@@ -131,17 +131,7 @@ func TestGoldens(t *testing.T) {
 			if err := json.Unmarshal([]byte(m.Body), &texts); err != nil {
 				t.Fatal(err)
 			}
-			var chat bytes.Buffer
-			if err := json.Indent(&chat, []byte(texts["https"]), "", "  "); err != nil {
-				t.Fatal(err)
-			}
-			var b strings.Builder
-			fmt.Fprintf(&b, "Subject: %s\n", m.Subject)
-			for _, a := range m.Attributes {
-				fmt.Fprintf(&b, "%s (%s): %s\n", a.Name, a.Type, a.Value)
-			}
-			fmt.Fprintf(&b, "\n=== email\n%s=== sms\n%s\n=== https\n%s\n", texts["email"], texts["sms"], chat.String())
-			golden(t, name+".txt", b.String())
+			golden(t, name+".txt", transcript(t, m))
 			if texts["default"] != texts["email"] {
 				t.Error("default and email differ")
 			}
@@ -153,6 +143,42 @@ func TestGoldens(t *testing.T) {
 			}
 		})
 	}
+}
+
+// transcript is a message in the form of each protocol: default is email's, and sqs, lambda, http and email-json are alike.
+func transcript(t *testing.T, m notify.Message) string {
+	t.Helper()
+	var texts map[string]string
+	if err := json.Unmarshal([]byte(m.Body), &texts); err != nil {
+		t.Fatal(err)
+	}
+	indent := func(text string) string {
+		var out bytes.Buffer
+		if err := json.Indent(&out, []byte(text), "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Subject: %s\n", m.Subject)
+	for _, a := range m.Attributes {
+		fmt.Fprintf(&b, "%s (%s): %s\n", a.Name, a.Type, a.Value)
+	}
+	fmt.Fprintf(&b, "\n=== email\n%s=== sms\n%s\n=== https\n%s\n=== sqs\n%s\n", texts["email"], texts["sms"], indent(texts["https"]), indent(texts["sqs"]))
+	return b.String()
+}
+
+// A self-test's message is marked as one, in every form.
+func TestSelfTestMessage(t *testing.T) {
+	r := recordOf()
+	r.SelfTest = []record.Trial{{Name: "identity", OK: true, Detail: "account 123456789012"},
+		{Name: "store", OK: false, Detail: "no permission for s3:PutObject `*_<!channel>\r\nFAILING"}}
+	m, err := notify.ComposeTest(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, m)
+	golden(t, "test.txt", transcript(t, m))
 }
 
 // check holds a message to what SNS, mail clients and phones take, whatever is in it.
@@ -281,6 +307,10 @@ func TestSizeLimit(t *testing.T) {
 			}
 			if accounts == 1000 && !strings.Contains(texts["email"], "more regions did not fit this message") {
 				t.Error("the mail does not say what it left out")
+			}
+			if accounts == 1000 { // the record itself is long: its beginning shows the form
+				text := transcript(t, m)
+				golden(t, "limit.txt", text[:strings.Index(text, "=== sqs")+1500]+"\n")
 			}
 			if len(r.Warnings) != 0 || r.Omitted != 0 || len(r.Evaluations) != len(evaluations) {
 				t.Error("composing changed the record itself")

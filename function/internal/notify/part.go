@@ -126,6 +126,6 @@ func exceptionFor(r record.Record, e audit.Evaluation, last bool) string {
 	if last {
 		end = ""
 	}
-	return fmt.Sprintf("    {\"account\": %q, \"region\": %q,\n     \"reason\": \"alert of %s\", \"owner\": \"FILL IN\", \"expires\": %q}%s\n",
+	return fmt.Sprintf("    {\"account\": %q, \"region\": %q,\n     \"reason\": \"alert of %s\", \"owner\": \"FILL IN\",\n     \"expires\": %q}%s\n",
 		e.Account, e.Region, r.FinishedAt.Format("2006-01-02"), r.FinishedAt.AddDate(0, 3, 0).Format("2006-01-02"), end)
 }

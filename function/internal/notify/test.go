@@ -12,7 +12,9 @@ import (
 // ComposeTest writes the marked message of a self-test, in every protocol's form. Nobody must take it for an alert.
 func ComposeTest(r record.Record) (Message, error) {
 	var b strings.Builder
-	b.WriteString("This is a test. Somebody asked the eventbridge-auditor whether its messages arrive:\nthis one did, and nothing is wrong because of it.\n")
+	const why = "This is a test. Somebody asked the eventbridge-auditor whether its messages arrive: this one did, and it says nothing of any region."
+	b.WriteString(wrap(why, "", ""))
+	chatText := why + "\n\n"
 	failed := 0
 	r.Warnings = boundedWarnings(r.Warnings)
 	r.SelfTest = slices.Clone(r.SelfTest)
@@ -25,6 +27,7 @@ func ComposeTest(r record.Record) (Message, error) {
 			word = "DOES NOT WORK"
 			failed++
 		}
+		chatText += "• " + t.Name + " " + word + ": " + code(shortenText(t.Detail, 300)) + "\n"
 		b.WriteString("\n" + wrap(clean(fmt.Sprintf("%s %s: %s", t.Name, word, t.Detail)), "  ", "    "))
 	}
 	b.WriteString("\n-- \n")
@@ -36,7 +39,7 @@ func ComposeTest(r record.Record) (Message, error) {
 	title := ascii(r.Check.ID+" TEST: this is not an alert", 99)
 	readable, err := json.Marshal(chat{
 		Version: "1.0", Source: "custom",
-		Content:  chatContent{TextType: "client-markdown", Title: ":wrench: " + title, Description: escape(prose), Keywords: []string{r.Check.ID, string(record.Test)}},
+		Content:  chatContent{TextType: "client-markdown", Title: ":wrench: " + title, Description: chatText, Keywords: []string{r.Check.ID, string(record.Test)}},
 		Metadata: chatMetadata{ThreadID: r.Check.ID + "-test", Summary: title, EventType: r.Check.ID + " " + string(record.Test)},
 	})
 	if err != nil {
