@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -35,29 +36,40 @@ func verboseFlag() flagRow {
 }
 
 func runAudit(ctx context.Context, p *program, values flagValues) (int, error) {
-	s, err := settings.Read(flagSource(values), environment(p.env, false))
-	if err != nil {
-		return 0, err
-	}
-	session, err := cloud.Open(ctx)
+	session, o, err := p.open(ctx, values, false)
 	if err != nil {
 		return 0, err
 	}
 	defer session.Close()
-	o := p.options(s, values["verbose"] == "true")
-	if err := sources(&o, session, s); err != nil {
-		return 0, err
-	}
 	progress := p.progress()
 	o.Audit.Observe = progress.show
 	r, err := reconcile.Run(ctx, session, o, trigger.Trigger{Kind: trigger.CLI, ID: o.RunID})
 	progress.clear()
 	if r.RunID != "" { // an audit that could not be published still has its report
-		if err := p.report(r, values["output"], s.Notify.TopicARN != ""); err != nil {
+		if err := p.report(r, values["output"], o.Notify.TopicARN != ""); err != nil {
 			return 0, err
 		}
 	}
 	return verdictStatus(r), err
+}
+
+// open reads the settings and makes the session and the options of a run. The caller closes the session. further are
+// mistakes found already, to be named with those of the settings.
+func (p *program) open(ctx context.Context, values flagValues, changes bool, further ...error) (*cloud.Session, reconcile.Options, error) {
+	s, err := settings.Read(flagSource(values), environment(p.env, changes))
+	if err := errors.Join(append([]error{err}, further...)...); err != nil {
+		return nil, reconcile.Options{}, err
+	}
+	session, err := cloud.Open(ctx)
+	if err != nil {
+		return nil, reconcile.Options{}, err
+	}
+	o := p.options(s, values["verbose"] == "true")
+	if err := sources(&o, session, s); err != nil {
+		session.Close()
+		return nil, reconcile.Options{}, err
+	}
+	return session, o, nil
 }
 
 func (p *program) options(s settings.Settings, verbose bool) reconcile.Options {

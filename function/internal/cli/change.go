@@ -8,11 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/cloud"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/reconcile"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/record"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/remediation"
-	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/settings"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/trigger"
 )
 
@@ -64,26 +62,19 @@ func changeFlags(action trigger.Action) []flagRow {
 }
 
 func runChange(ctx context.Context, p *program, values flagValues, action trigger.Action) (int, error) {
-	s, err := settings.Read(flagSource(values), environment(p.env, true))
 	dry := values["dry-run"] == "true"
 	ask := action != trigger.Plan && !dry && values["yes"] != "true"
+	var unanswered error
 	if _, ok := terminal(p.stdin); ask && !ok {
-		err = errors.Join(err, &flagError{[]string{fmt.Sprintf("--yes: %s changes the account, and without a terminal nobody can be asked; "+
-			"add --yes, or look first with --dry-run", action)}})
+		unanswered = &flagError{[]string{fmt.Sprintf("--yes: %s changes the account, and without a terminal nobody can be asked; "+
+			"add --yes, or look first with --dry-run", action)}}
 	}
-	if err != nil {
-		return 0, err
-	}
-	session, err := cloud.Open(ctx)
+	session, o, err := p.open(ctx, values, true, unanswered)
 	if err != nil {
 		return 0, err
 	}
 	defer session.Close()
-	o := p.options(s, values["verbose"] == "true")
 	o.MayChange, o.DryRun = true, dry
-	if err := sources(&o, session, s); err != nil {
-		return 0, err
-	}
 	progress := p.progress()
 	o.Audit.Observe = progress.show
 	if ask {
@@ -97,7 +88,7 @@ func runChange(ctx context.Context, p *program, values flagValues, action trigge
 	if r.RunID == "" {
 		return 0, err
 	}
-	if writeErr := p.report(r, values["output"], s.Notify.TopicARN != ""); writeErr != nil {
+	if writeErr := p.report(r, values["output"], o.Notify.TopicARN != ""); writeErr != nil {
 		return 0, errors.Join(writeErr, err)
 	}
 	if failed := r.Changed(remediation.Failed); err == nil && !dry && action == trigger.Undo && len(failed) > 0 {

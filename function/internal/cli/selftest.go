@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/cloud"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/reconcile"
-	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/settings"
 	"github.com/eventbridge-auditor/eventbridge-auditor/function/internal/trigger"
 )
 
@@ -23,19 +21,11 @@ func selfTestCommand() command {
 }
 
 func runSelfTest(ctx context.Context, p *program, values flagValues) (int, error) {
-	s, err := settings.Read(flagSource(values), environment(p.env, false))
-	if err != nil {
-		return 0, err
-	}
-	session, err := cloud.Open(ctx)
+	session, o, err := p.open(ctx, values, false)
 	if err != nil {
 		return 0, err
 	}
 	defer session.Close()
-	o := p.options(s, values["verbose"] == "true")
-	if err := sources(&o, session, s); err != nil {
-		return 0, err
-	}
 	r, err := reconcile.Run(ctx, session, o, trigger.Trigger{Kind: trigger.CLI, ID: o.RunID, Action: trigger.SelfTest})
 	if err != nil {
 		return 0, err
