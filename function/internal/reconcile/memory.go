@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,6 +18,14 @@ type memory struct {
 	journal *history.Journal
 	known   bool // whether the state could be read and written
 	now     time.Time
+}
+
+// forMemory gives a run that somebody interrupts a few seconds more to keep what it did: it may have changed the account.
+func forMemory(ctx context.Context) (context.Context, context.CancelFunc) {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	}
+	return context.WithCancel(ctx)
 }
 
 // remember reads the state of the runs before, and puts into the record what has changed since. A store that does not answer

@@ -253,6 +253,31 @@ func TestMemoryOfARunOutOfTime(t *testing.T) {
 	})
 }
 
+// A remediation that is interrupted still keeps the record of what it did to the account, and blames nobody.
+func TestInterruptedRemediationIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := world(t, strings.Replace(lived, `"eu-west-1": {"buses": {"default": [{"name": "nightly"}]}}`, `"eu-west-1": {"functions": [{"name": "LogScheduledEvent"}]}`, 1),
+			sim.Fault{Kind: sim.Slow, Delay: sim.Duration(time.Second), Operation: "PutTargets"})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(500*time.Millisecond, cancel)
+		o := remembering(w, time.Now())
+		o.MayChange, o.Action, o.Remediation = true, trigger.Remediate, remediation.Defaults()
+		r, err := run(ctx, w, o)
+		if err == nil || len(w.Published()) != 0 || len(r.Warnings) != 0 {
+			t.Errorf("%v, %d messages, warnings %q", err, len(w.Published()), r.Warnings)
+		}
+		kept := ""
+		for name, text := range w.Objects("history") {
+			if strings.Contains(name, "/records/") {
+				kept = text
+			}
+		}
+		if !strings.Contains(kept, `"action":"PutRule","result":"APPLIED"`) {
+			t.Errorf("the record of what was done is not kept: %q", kept)
+		}
+	})
+}
+
 // A list of exceptions that is broken or old from end to end costs no alert.
 func TestEndlessWarnings(t *testing.T) {
 	for name, list := range map[string]string{

@@ -132,14 +132,18 @@ func Run(ctx context.Context, cloud Cloud, o Options, t trigger.Trigger) (record
 			return record.Record{}, unlessInterrupted(ctx, err)
 		}
 	}
-	memoryCtx, cancel := beforeDeadline(ctx) // an audit that has used up its time still knows what was told
+	memoryCtx, cancel := forMemory(ctx)
 	defer cancel()
-	memory := remember(memoryCtx, o, &r)
+	readCtx, cancel := beforeDeadline(memoryCtx) // an audit that has used up its time still knows what was told
+	defer cancel()
+	memory := remember(readCtx, o, &r)
 	r.FinishedAt, r.APICalls = o.Audit.Now().UTC(), cloud.Requests()-requests
 	if err = unlessInterrupted(ctx, nil); err == nil {
 		err = publish(ctx, cloud, o, t, &r)
 	}
-	memory.keep(ctx, o, &r) // told first, kept after: a run that is cut off in between tells again, and loses nothing
+	keepCtx, cancel := forMemory(ctx) // the interrupt may have come while publishing
+	defer cancel()
+	memory.keep(keepCtx, o, &r) // told first, kept after: a run that is cut off in between tells again, and loses nothing
 	logRun(ctx, o.Log, r)
 	return r, err
 }
